@@ -1,0 +1,18 @@
+//! `ottla`: a synchronous, threaded Apache Kafka producer that mirrors the design of the Java producer.
+
+#![allow(dead_code)] // temporary: removed when every layer has its user
+
+#[cfg(feature = "embedded-broker")]
+pub(crate) mod broker;
+pub(crate) mod client;
+pub(crate) mod common;
+pub(crate) mod network;
+pub(crate) mod producer;
+pub(crate) mod protocol;
+pub(crate) mod record;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use common::cluster::{Node, PartitionInfo, TopicPartition};
+pub use common::error_kind::ErrorKind;
+pub use common::kafka_error::{Attempt, KafkaError, Persisted, TimeLimit};
