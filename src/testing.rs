@@ -1,1 +1,7 @@
-//! Fakes for tests.
+//! Fakes for tests, by their Java names.
+//!
+//! Java: the test tree (`MockTime`, `MockSelector`, `MockClient`).
+//! Differs: see each file. Threads: see each file. Locks: see each file.
+
+pub(crate) mod mock_selector;
+pub(crate) mod mock_time;
