@@ -16,3 +16,5 @@ pub(crate) mod testing;
 pub use common::cluster::{Node, PartitionInfo, TopicPartition};
 pub use common::error_kind::ErrorKind;
 pub use common::kafka_error::{Attempt, KafkaError, Persisted, TimeLimit};
+pub use producer::internals::future_record_metadata::FutureRecordMetadata;
+pub use producer::record_metadata::RecordMetadata;

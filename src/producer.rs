@@ -1,1 +1,8 @@
-//! The producer layer.
+//! The producer: what applications call.
+//!
+//! Java: `clients/producer`.
+//! Differs: see each file.
+//! Threads: see each file. Locks: see `internals`.
+
+pub(crate) mod internals;
+pub(crate) mod record_metadata;

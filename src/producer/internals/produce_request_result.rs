@@ -1,0 +1,190 @@
+//! The outcome of one batch, shared by everybody who waits for one of its records.
+//!
+//! Java: `clients/producer/internals/ProduceRequestResult.java`.
+//! Differs: a batch that was split says which parts go on, so futures need no chains; a waiter tells the batch's
+//! owner that somebody waits, which ends the linger.
+//! Threads: set once on the I/O thread, read and awaited on any. Locks: `ProduceRequestResult` (leaf).
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::task::Waker;
+use std::time::Instant;
+
+use crate::common::cluster::TopicPartition;
+use crate::common::kafka_error::KafkaError;
+use crate::common::sync::{Condvar, Mutex, Rank};
+
+/// The latch of one batch: opened once, with what became of the batch.
+pub(crate) struct ProduceRequestResult {
+    topic_partition: TopicPartition,
+    outcome: OnceLock<Outcome>,
+    /// Set by the first waiter (Release) before it tells the owner, read by the owner (Acquire).
+    wanted: AtomicBool,
+    owner: Weak<dyn BatchOwner>,
+    waiting: Mutex<Waiting>,
+    opened: Condvar,
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone)]
+pub(crate) enum Outcome {
+    /// The broker took it. `base_offset` is missing where nobody said (`acks=0`).
+    Written {
+        base_offset: Option<i64>,
+        log_append_time: Option<i64>,
+    },
+    /// It failed: every record with `error`, save those which have one of their own (in the order of their index).
+    Failed {
+        error: KafkaError,
+        of_records: Vec<(u32, KafkaError)>,
+    },
+    /// It was too large and goes on in parts, in the order of their records.
+    Split(Vec<Part>),
+}
+
+/// Some of the records of a batch that was split.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    /// The index that the part's first record had in the batch.
+    pub(crate) first: u32,
+    pub(crate) result: Arc<ProduceRequestResult>,
+}
+
+/// Who has the batch that a result belongs to.
+pub(crate) trait BatchOwner: Send + Sync {
+    /// Somebody waits for this result: there is no point in lingering.
+    fn somebody_waits(&self, result: &ProduceRequestResult);
+
+    /// Whether the calling thread is the one that opens the latches, which must therefore never wait for one.
+    fn is_io_thread(&self) -> bool;
+}
+
+#[derive(Default)]
+struct Waiting {
+    threads: usize,
+    tasks: Vec<Waker>,
+}
+
+impl ProduceRequestResult {
+    pub(crate) fn new(topic_partition: TopicPartition, owner: Weak<dyn BatchOwner>) -> Self {
+        Self {
+            topic_partition,
+            outcome: OnceLock::new(),
+            wanted: AtomicBool::new(false),
+            owner,
+            waiting: Mutex::new(Rank::Leaf, Waiting::default()),
+            opened: Condvar::new(),
+        }
+    }
+
+    pub(crate) fn topic_partition(&self) -> &TopicPartition {
+        &self.topic_partition
+    }
+
+    pub(crate) fn owner(&self) -> &Weak<dyn BatchOwner> {
+        &self.owner
+    }
+
+    /// What became of the batch, or nothing while that is open.
+    pub(crate) fn outcome(&self) -> Option<&Outcome> {
+        self.outcome.get()
+    }
+
+    /// Opens the latch. Only the first call counts; returns whether this was it.
+    pub(crate) fn open(&self, outcome: Outcome) -> bool {
+        if self.outcome.set(outcome).is_err() {
+            return false;
+        }
+        // A waiter looks at the outcome once more under this lock before it sleeps, so none is missed.
+        let tasks = {
+            let mut waiting = self.waiting.lock();
+            if waiting.threads > 0 {
+                self.opened.notify_all();
+            }
+            std::mem::take(&mut waiting.tasks)
+        };
+        tasks.into_iter().for_each(Waker::wake);
+        true
+    }
+
+    /// Whether somebody waits or waited.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Acquire)
+    }
+
+    /// Lets the batch go at once: somebody waits for it.
+    pub(crate) fn want(&self) {
+        if self.outcome.get().is_none() && !self.wanted.swap(true, Ordering::AcqRel) {
+            if let Some(owner) = self.owner.upgrade() {
+                owner.somebody_waits(self);
+            }
+        }
+    }
+
+    /// Whether the calling thread is the one that opens this latch.
+    pub(crate) fn is_io_thread(&self) -> bool {
+        self.owner
+            .upgrade()
+            .is_some_and(|owner| owner.is_io_thread())
+    }
+
+    /// Waits for the outcome, or until `deadline`. Does not end the linger: see [`want`](Self::want).
+    pub(crate) fn wait(&self, deadline: Option<Instant>) -> Option<&Outcome> {
+        if let Some(outcome) = self.outcome.get() {
+            return Some(outcome);
+        }
+        let mut waiting = self.waiting.lock();
+        waiting.threads += 1;
+        while self.outcome.get().is_none() {
+            match deadline {
+                None => self.opened.wait(&mut waiting),
+                Some(deadline) => {
+                    if self.opened.wait_until(&mut waiting, deadline) {
+                        break;
+                    }
+                }
+            }
+        }
+        waiting.threads -= 1;
+        self.outcome.get()
+    }
+
+    /// Wakes `waker` with the outcome; returns false, and keeps nothing, where the outcome is there already.
+    pub(crate) fn wake_when_open(&self, waker: &Waker) -> bool {
+        let mut waiting = self.waiting.lock();
+        if self.outcome.get().is_some() {
+            return false;
+        }
+        if !waiting.tasks.iter().any(|known| known.will_wake(waker)) {
+            waiting.tasks.push(waker.clone());
+        }
+        true
+    }
+
+    /// Waits for the batch and, where it is split, for all of its parts. Returns whether all are done in time.
+    ///
+    /// Java: `awaitAllDependents` (KAFKA-9312, KAFKA-19479: `flush` must not return before the parts are done).
+    pub(crate) fn await_all_dependents(self: &Arc<Self>, deadline: Option<Instant>) -> bool {
+        let mut open = vec![Arc::clone(self)];
+        while let Some(result) = open.pop() {
+            match result.wait(deadline) {
+                None => return false,
+                Some(Outcome::Split(parts)) => {
+                    open.extend(parts.iter().map(|part| Arc::clone(&part.result)));
+                }
+                Some(_) => {}
+            }
+        }
+        true
+    }
+}
+
+impl fmt::Debug for ProduceRequestResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProduceRequestResult")
+            .field("topic_partition", &self.topic_partition)
+            .field("outcome", &self.outcome.get())
+            .finish_non_exhaustive()
+    }
+}
