@@ -1,0 +1,202 @@
+//! Collects the small fields of a message in one buffer and lets record bytes go between them without a copy.
+//!
+//! Java: `common/protocol/Writable.java`, `common/protocol/SendBuilder.java`, `common/network/ByteBufferSend.java`.
+//! Differs: no pass to compute the size first; the one size a frame needs is filled in at the end.
+//! Threads: used by one at a time. Locks: none.
+
+use byteorder::{BigEndian, ByteOrder};
+
+use crate::common::cluster::Uuid;
+use crate::common::payload::Payload;
+use crate::protocol::byte_utils;
+use crate::protocol::protocol_error::ProtocolError;
+use crate::protocol::records::Records;
+
+/// Writes a message from front to back.
+#[derive(Debug, Default)]
+pub(crate) struct Writable {
+    buffer: Vec<u8>,
+    /// Segments that belong between the bytes of the buffer, each with the position before which it goes.
+    splices: Vec<(usize, Payload)>,
+    spliced: usize,
+}
+
+impl Writable {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many bytes have been written, segments included.
+    pub(crate) fn len(&self) -> usize {
+        self.buffer.len() + self.spliced
+    }
+
+    pub(crate) fn write_bool(&mut self, value: bool) {
+        self.buffer.push(u8::from(value));
+    }
+
+    pub(crate) fn write_i8(&mut self, value: i8) {
+        self.buffer.extend(value.to_be_bytes());
+    }
+
+    pub(crate) fn write_i16(&mut self, value: i16) {
+        self.buffer.extend(value.to_be_bytes());
+    }
+
+    pub(crate) fn write_i32(&mut self, value: i32) {
+        self.buffer.extend(value.to_be_bytes());
+    }
+
+    pub(crate) fn write_i64(&mut self, value: i64) {
+        self.buffer.extend(value.to_be_bytes());
+    }
+
+    pub(crate) fn write_uuid(&mut self, value: Uuid) {
+        self.buffer.extend(value.0);
+    }
+
+    pub(crate) fn write_unsigned_varint(&mut self, value: u32) {
+        byte_utils::write_unsigned_varint(value, &mut self.buffer);
+    }
+
+    /// A string with a length of two bytes, or of a varint in flexible versions.
+    pub(crate) fn write_string(
+        &mut self,
+        value: &str,
+        flexible: bool,
+    ) -> Result<(), ProtocolError> {
+        if flexible {
+            self.write_compact_length(value.len())?;
+        } else {
+            let length = i16::try_from(value.len()).map_err(|_| ProtocolError::TooLong {
+                length: value.len(),
+                max: i16::MAX as usize,
+            })?;
+            self.write_i16(length);
+        }
+        self.buffer.extend(value.as_bytes());
+        Ok(())
+    }
+
+    pub(crate) fn write_null_string(&mut self, flexible: bool) {
+        if flexible {
+            self.write_unsigned_varint(0);
+        } else {
+            self.write_i16(-1);
+        }
+    }
+
+    /// Record bytes; their segments are shared, not copied.
+    pub(crate) fn write_records(
+        &mut self,
+        records: &Records,
+        flexible: bool,
+    ) -> Result<(), ProtocolError> {
+        self.write_length(records.size(), flexible)?;
+        for segment in records.segments() {
+            self.splice(segment.clone());
+        }
+        Ok(())
+    }
+
+    /// The length of an array, of bytes or of records.
+    pub(crate) fn write_length(
+        &mut self,
+        length: usize,
+        flexible: bool,
+    ) -> Result<(), ProtocolError> {
+        if flexible {
+            return self.write_compact_length(length);
+        }
+        self.write_i32(checked_length(length)?);
+        Ok(())
+    }
+
+    /// Stands for an array, bytes or records that are not there.
+    pub(crate) fn write_null(&mut self, flexible: bool) {
+        if flexible {
+            self.write_unsigned_varint(0);
+        } else {
+            self.write_i32(-1);
+        }
+    }
+
+    /// Adds what another has collected.
+    pub(crate) fn append(&mut self, other: Writable) {
+        let base = self.buffer.len();
+        self.buffer.extend(other.buffer);
+        self.spliced += other.spliced;
+        let shifted = other
+            .splices
+            .into_iter()
+            .map(|(at, segment)| (base + at, segment));
+        self.splices.extend(shifted);
+    }
+
+    /// Leaves room for the size of everything that follows; [`fill_size`](Self::fill_size) writes it.
+    pub(crate) fn reserve_size(&mut self) -> SizeMark {
+        let mark = SizeMark {
+            at: self.buffer.len(),
+            len: self.len(),
+        };
+        self.write_i32(0);
+        mark
+    }
+
+    pub(crate) fn fill_size(&mut self, mark: SizeMark) -> Result<(), ProtocolError> {
+        let size = checked_length(self.len() - mark.len - SIZE_BYTES)?;
+        if let Some(place) = self.buffer.get_mut(mark.at..mark.at + SIZE_BYTES) {
+            BigEndian::write_i32(place, size);
+        }
+        Ok(())
+    }
+
+    /// What was written, as the segments that follow each other on the wire.
+    pub(crate) fn into_segments(self) -> Vec<Payload> {
+        let buffer = Payload::new(self.buffer);
+        let mut segments = Vec::with_capacity(2 * self.splices.len() + 1);
+        let mut start = 0;
+        for (at, segment) in self.splices {
+            segments.extend(buffer.slice(start..at).filter(|part| !part.is_empty()));
+            segments.push(segment);
+            start = at;
+        }
+        segments.extend(
+            buffer
+                .slice(start..buffer.len())
+                .filter(|part| !part.is_empty()),
+        );
+        segments
+    }
+
+    fn splice(&mut self, segment: Payload) {
+        if segment.is_empty() {
+            return;
+        }
+        self.spliced += segment.len();
+        self.splices.push((self.buffer.len(), segment));
+    }
+
+    /// The length plus one, so that zero can stand for null.
+    fn write_compact_length(&mut self, length: usize) -> Result<(), ProtocolError> {
+        let length = checked_length(length)?;
+        self.write_unsigned_varint(length.unsigned_abs() + 1);
+        Ok(())
+    }
+}
+
+/// Where a size is still to be written.
+#[derive(Debug)]
+pub(crate) struct SizeMark {
+    at: usize,
+    len: usize,
+}
+
+fn checked_length(length: usize) -> Result<i32, ProtocolError> {
+    i32::try_from(length).map_err(|_| ProtocolError::TooLong {
+        length,
+        max: i32::MAX as usize,
+    })
+}
+
+const SIZE_BYTES: usize = 4;
