@@ -4,6 +4,7 @@
 //! Differs: files form a line (results and futures, batch, transaction core, accumulator, sender), where Java has a knot.
 //! Threads: see each file. Locks: `PartitionQueue`, then `TransactionManager`, then leaves.
 
+pub(crate) mod buffer_pool;
 pub(crate) mod future_record_metadata;
 pub(crate) mod murmur2;
 pub(crate) mod produce_request_result;

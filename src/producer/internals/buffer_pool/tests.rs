@@ -1,0 +1,1 @@
+//! The buffer pool: reuse, balance, order among waiters, deadlines, closing.
