@@ -1,9 +1,43 @@
-//! The protocol layer.
+//! Kafka's wire protocol: messages as tables, and the bytes they become at each version.
+//!
+//! Java: `common/protocol`, `common/message`, `common/requests`.
+//! Differs: messages are declared, not generated; record batches are opaque bytes; every read is checked against the bytes
+//! left, so that neither a length nor a count of a peer decides how much we allocate.
+//! Threads: plain data and pure functions. Locks: none.
+//!
+//! | key | request | versions | our client asks | file |
+//! | --- | --- | --- | --- | --- |
+//! | 0 | Produce | 3 to 13 | 3 to 13 | `messages/produce.rs` |
+//! | 1 | Fetch | 4 to 18 | (embedded broker) | `messages/fetch.rs` |
+//! | 2 | ListOffsets | 1 to 11 | (embedded broker) | `messages/list_offsets.rs` |
+//! | 3 | Metadata | 0 to 13 | 4 to 13 | `messages/metadata.rs` |
+//! | 10 | FindCoordinator | 0 to 6 | 1 to 6 | `messages/find_coordinator.rs` |
+//! | 18 | ApiVersions | 0 to 4 | 0 to 4 | `messages/api_versions.rs` |
+//! | 19 | CreateTopics | 2 to 7 | (embedded broker) | `messages/create_topics.rs` |
+//! | 22 | InitProducerId | 0 to 5 | 0 to 5 | `messages/init_producer_id.rs` |
+//!
+//! Files import only files that stand before them here.
+
+pub(crate) mod protocol_error;
 
 pub(crate) mod byte_utils;
-pub(crate) mod message;
-pub(crate) mod messages;
-pub(crate) mod protocol_error;
-pub(crate) mod readable;
 pub(crate) mod records;
+
+pub(crate) mod readable;
 pub(crate) mod writable;
+
+pub(crate) mod message;
+
+pub(crate) mod messages;
+
+pub(crate) mod api_keys;
+pub(crate) mod errors;
+
+pub(crate) mod headers;
+
+pub(crate) mod requests;
+
+pub(crate) use api_keys::ApiKeys;
+pub(crate) use errors::Errors;
+pub(crate) use protocol_error::ProtocolError;
+pub(crate) use records::Records;
