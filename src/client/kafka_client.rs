@@ -1,0 +1,130 @@
+//! The request-level seam: everything that the Sender asks of the network.
+//!
+//! Java: `clients/KafkaClient.java`.
+//! Differs: responses are returned by `poll` instead of being handed to callbacks; "for ever" is [`Duration::MAX`].
+//! Threads: the I/O thread; only [`ClientWaker`] is shared. Locks: none.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::client::client_request::{ClientRequest, ClientResponse, RequestBuilder};
+use crate::common::cluster::{Node, NodeId};
+use crate::common::kafka_error::KafkaError;
+use crate::network::selector_waker::SelectorWaker;
+
+/// Requests to the brokers of one cluster, and their responses.
+pub(crate) trait KafkaClient {
+    /// Whether a request may be sent to `node` now. False for every node while a metadata update is due: it goes first.
+    fn is_ready(&self, node: &Node, now: Instant) -> bool;
+
+    /// As [`is_ready`](Self::is_ready); where there is no connection yet and none is on its way, begins to connect.
+    fn ready(&mut self, node: &Node, now: Instant) -> bool;
+
+    /// How long a node without a connection has to be left alone; for ever where there is a connection.
+    fn connection_delay(&self, node: &Node, now: Instant) -> Duration;
+
+    /// How long to wait before it is worth asking again whether `node` is ready: throttling and back-off.
+    fn poll_delay(&self, node: &Node, now: Instant) -> Duration;
+
+    /// Whether the last connection to `node` failed and no new one is on its way.
+    fn connection_failed(&self, node: &Node) -> bool;
+
+    /// Why `node` refused the last login, until a login succeeds.
+    fn authentication_error(&self, node: &Node) -> Option<KafkaError>;
+
+    /// Gives a request the next correlation id. It waits `request.timeout.ms` for its response unless
+    /// [`ClientRequest::with_timeout`] says otherwise.
+    fn new_client_request(
+        &mut self,
+        destination: NodeId,
+        builder: RequestBuilder,
+        created: Instant,
+        expects_response: bool,
+    ) -> ClientRequest;
+
+    /// Sends a request to a node that is ready. A request that no common version can carry is answered by the next poll.
+    ///
+    /// # Panics
+    /// Where the node is not ready: the caller forgot to ask.
+    fn send(&mut self, request: ClientRequest, now: Instant);
+
+    /// Waits at most `timeout` for something to happen and adds what happened to `responses`: each request that was sent
+    /// ends here exactly once.
+    ///
+    /// # Errors
+    /// Where the client has been closed, or is being closed.
+    fn poll(
+        &mut self,
+        timeout: Duration,
+        now: Instant,
+        responses: &mut Vec<ClientResponse>,
+    ) -> Result<(), KafkaError>;
+
+    /// Closes the connection to `node`; its requests fail with the next poll.
+    fn disconnect(&mut self, node: NodeId, now: Instant);
+
+    /// Closes the connection to `node` and forgets the node, its back-off included; its requests fail with the next poll.
+    fn close_node(&mut self, node: NodeId, now: Instant);
+
+    /// The node to ask when any node will do.
+    fn least_loaded_node(&mut self, now: Instant) -> LeastLoadedNode;
+
+    /// Requests without a response yet, on all connections.
+    fn in_flight_request_count(&self) -> usize;
+
+    /// Requests without a response yet, on the connection to `node`.
+    fn in_flight_request_count_of(&self, node: NodeId) -> usize;
+
+    /// Whether any request is without a response.
+    fn has_in_flight_requests(&self) -> bool {
+        self.in_flight_request_count() > 0
+    }
+
+    /// Whether any node is connected and not throttled.
+    fn has_ready_nodes(&self, now: Instant) -> bool;
+
+    /// Makes a poll return early; the same one for the whole life of the client.
+    fn waker(&self) -> ClientWaker;
+
+    /// Refuses all polls from now on, and ends the one under way.
+    fn initiate_close(&mut self);
+
+    /// Closes every connection. Closing twice does no harm.
+    fn close(&mut self);
+}
+
+/// The answer of [`KafkaClient::least_loaded_node`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LeastLoadedNode {
+    /// Nothing where every node is throttled or has to be left alone for now.
+    pub(crate) node: Option<Node>,
+    /// Whether a connection is ready for use, even where its queue is full.
+    pub(crate) at_least_one_connection_ready: bool,
+}
+
+impl LeastLoadedNode {
+    /// Whether there is any way left to reach the cluster by what is known of it (KIP-899).
+    pub(crate) fn has_node_available_or_connection_ready(&self) -> bool {
+        self.node.is_some() || self.at_least_one_connection_ready
+    }
+}
+
+/// Gets the I/O thread out of [`KafkaClient::poll`], from any thread.
+#[derive(Debug, Clone)]
+pub(crate) struct ClientWaker(Arc<SelectorWaker>);
+
+impl ClientWaker {
+    pub(crate) fn new(waker: Arc<SelectorWaker>) -> Self {
+        Self(waker)
+    }
+
+    /// A waker with nobody to wake, for fakes without a selector.
+    pub(crate) fn idle() -> Self {
+        Self(Arc::new(SelectorWaker::new(|| {})))
+    }
+
+    /// Ends the poll under way, or the next one if none is.
+    pub(crate) fn wakeup(&self) {
+        self.0.wakeup();
+    }
+}
