@@ -99,7 +99,7 @@ fn a_missing_permission_fails_what_waits_and_is_asked_again_later() {
     );
 }
 
-/// Java: `TransactionManagerTest.testSequenceNumberOverflow` and neighbours. Scenario: ID2, ID16.
+/// Java: `SenderTest.testIdempotenceWithMultipleInflights`. Scenario: ID2.
 #[test]
 fn numbers_rise_with_each_batch_and_the_acknowledged_mark_only_moves_up() {
     let mut manager = warm();
@@ -130,4 +130,253 @@ fn no_more_than_five_batches_are_outstanding() {
         manager.assign_sequence(&tp(), 1);
     }
     assert!(!manager.can_drain(&tp(), None));
+}
+
+/// Java: `SenderTest.testIdempotenceWithMultipleInflightsRetriedInOrder`. Scenario: ID3.
+#[test]
+fn retried_batches_go_one_at_a_time_the_oldest_first() {
+    let mut manager = warm();
+    let (a, b) = (Sequence(1), Sequence(3));
+    manager.assign_sequence(&tp(), 2);
+    manager.assign_sequence(&tp(), 2);
+    for first in [1, 3] {
+        let verdict = manager.can_retry(batch(&tp(), first), ErrorKind::NotEnoughReplicas, -1);
+        assert_eq!(verdict, Verdict::Retry);
+        manager.handle_reenqueued(batch(&tp(), first));
+    }
+    assert!(manager.can_drain(&tp(), Some(a)) && !manager.can_drain(&tp(), Some(b)));
+    manager.handle_resent(batch(&tp(), 1));
+    assert!(!manager.can_drain(&tp(), Some(b)));
+    manager.handle_completed(batch(&tp(), 1));
+    assert!(manager.can_drain(&tp(), Some(b)));
+}
+
+/// Java: `SenderTest.testIdempotenceWithMultipleInflightsWhereFirstFailsFatallyAndSequenceOfFutureBatchesIsAdjusted`
+/// (the order of the errors). Scenario: ID6.
+#[test]
+fn out_of_order_behind_an_outstanding_batch_is_a_plain_retry() {
+    let mut manager = warm();
+    manager.assign_sequence(&tp(), 1);
+    manager.assign_sequence(&tp(), 1);
+    assert_eq!(
+        manager.can_retry(batch(&tp(), 2), ErrorKind::OutOfOrderSequence, -1),
+        Verdict::Retry
+    );
+    assert!(manager.poll_restart().is_empty());
+}
+
+/// Java: `TransactionManagerTest.testEpochBumpAfterLastInflightBatchFails`. Scenario: ID5.
+#[test]
+fn out_of_order_at_the_expected_number_restarts_once_the_wire_is_empty() {
+    let mut manager = warm();
+    manager.assign_sequence(&tp(), 1);
+    manager.assign_sequence(&tp(), 1);
+    assert_eq!(
+        manager.can_retry(batch(&tp(), 1), ErrorKind::OutOfOrderSequence, -1),
+        Verdict::Renumber
+    );
+    manager.handle_reenqueued(batch(&tp(), 1));
+    assert!(manager.poll_restart().is_empty(), "one is on the wire");
+    assert!(!manager.can_drain(&tp(), Some(Sequence(1))) && !manager.can_drain(&tp(), None));
+    assert_eq!(
+        manager.can_retry(batch(&tp(), 2), ErrorKind::OutOfOrderSequence, -1),
+        Verdict::Renumber
+    );
+    manager.handle_reenqueued(batch(&tp(), 2));
+    assert_eq!(manager.poll_restart(), [tp()]);
+    manager.restart(&[tp()]);
+    assert!(manager.can_drain(&tp(), None));
+    assert_eq!(manager.assign_sequence(&tp(), 1), (NEXT_EPOCH, Sequence(0)));
+}
+
+/// Scenario: ID4.
+#[test]
+fn a_batch_refused_for_good_leaves_a_gap_that_needs_a_new_epoch() {
+    let mut manager = warm();
+    manager.assign_sequence(&tp(), 1);
+    assert_eq!(
+        manager.can_retry(batch(&tp(), 1), ErrorKind::RecordTooLarge, -1),
+        Verdict::Fail
+    );
+    manager.handle_failed(batch(&tp(), 1), false);
+    assert!(!manager.can_drain(&tp(), None));
+    assert_eq!(manager.poll_restart(), [tp()]);
+    manager.restart(&[tp()]);
+    assert_eq!(manager.assign_sequence(&tp(), 1), (NEXT_EPOCH, Sequence(0)));
+}
+
+/// Java: `SenderTest.testExpiryOfFirstBatchShouldNotCauseUnresolvedSequencesIfFutureBatchesSucceed`. Scenario: ID9.
+#[test]
+fn a_lost_batch_is_in_the_log_if_a_later_one_is() {
+    let mut manager = warm();
+    manager.assign_sequence(&tp(), 1);
+    manager.assign_sequence(&tp(), 1);
+    manager.handle_reenqueued(batch(&tp(), 1));
+    manager.handle_failed(batch(&tp(), 1), true);
+    assert!(!manager.can_drain(&tp(), None), "held while unresolved");
+    assert!(manager.poll_restart().is_empty());
+    manager.handle_completed(batch(&tp(), 2));
+    assert!(manager.poll_restart().is_empty());
+    assert!(manager.can_drain(&tp(), None));
+    assert_eq!(manager.assign_sequence(&tp(), 1), (ID, Sequence(3)));
+}
+
+/// Java: `SenderTest.testExpiryOfAllSentBatchesShouldCauseUnresolvedSequences`. Scenario: ID10.
+#[test]
+fn losing_every_sent_batch_restarts_at_zero() {
+    let mut manager = warm();
+    manager.assign_sequence(&tp(), 1);
+    manager.handle_failed(batch(&tp(), 1), true);
+    assert_eq!(manager.poll_restart(), [tp()]);
+    manager.restart(&[tp()]);
+    assert_eq!(manager.assign_sequence(&tp(), 1), (NEXT_EPOCH, Sequence(0)));
+}
+
+/// Scenario: SE22.
+#[test]
+fn a_batch_given_up_on_the_wire_holds_new_ones_until_its_request_ends() {
+    let mut manager = warm();
+    manager.assign_sequence(&tp(), 1);
+    manager.handle_abandoned(batch(&tp(), 1));
+    assert!(manager.poll_restart().is_empty());
+    assert!(!manager.can_drain(&tp(), None));
+    manager.handle_completed(batch(&tp(), 1));
+    assert!(manager.poll_restart().is_empty());
+    assert!(manager.can_drain(&tp(), None), "it was written after all");
+}
+
+/// Java: `SenderTest.testCloseWithProducerIdReset` (its core half). Scenario: ID11.
+#[test]
+fn a_used_up_epoch_asks_for_a_new_id() {
+    let last = ProducerIdAndEpoch {
+        producer_id: 7,
+        epoch: i16::MAX,
+    };
+    let mut manager = with_id(last);
+    manager.assign_sequence(&tp(), 1);
+    let lost = BatchId {
+        tp: &tp(),
+        identity: last,
+        first: Sequence(0),
+    };
+    manager.handle_failed(lost, false);
+    let due = manager.poll_restart();
+    manager.restart(&due);
+    assert!(!manager.can_drain(&tp(), None));
+    assert_eq!(
+        manager.poll_request(now()),
+        Some(TxnRequest::InitProducerId)
+    );
+}
+
+/// Java: `SenderTest.testBatchesDrainedWithOldProducerIdShouldSucceedOnSubsequentRetry`. Scenario: ID12, ID13.
+#[test]
+fn other_partitions_keep_the_old_epoch_until_they_are_idle() {
+    let (busy, idle) = (
+        TopicPartition::new("orders", 1),
+        TopicPartition::new("orders", 2),
+    );
+    let mut manager = warm();
+    for tp in [&busy, &idle] {
+        manager.assign_sequence(tp, 1);
+    }
+    manager.handle_completed(batch(&idle, 0));
+    manager.handle_reenqueued(batch(&busy, 0));
+    manager.assign_sequence(&tp(), 1);
+    manager.handle_failed(batch(&tp(), 1), false);
+    let due = manager.poll_restart();
+    manager.restart(&due);
+    assert_eq!(manager.assign_sequence(&idle, 1), (NEXT_EPOCH, Sequence(0)));
+    assert!(manager.can_drain(&busy, Some(Sequence(0))) && !manager.can_drain(&busy, None));
+    manager.handle_completed(batch(&busy, 0));
+    assert!(manager.can_drain(&busy, None));
+    assert_eq!(manager.assign_sequence(&busy, 1), (NEXT_EPOCH, Sequence(0)));
+}
+
+/// Java: `TransactionManagerTest.testBatchCompletedAfterProducerReset`, `testBatchFailureAfterProducerReset`.
+/// Scenario: ID20 (KAFKA-8483).
+#[test]
+fn outcomes_that_come_after_a_restart_change_nothing() {
+    let mut manager = warm();
+    manager.assign_sequence(&tp(), 1);
+    manager.handle_failed(batch(&tp(), 1), false);
+    let due = manager.poll_restart();
+    manager.restart(&due);
+    manager.assign_sequence(&tp(), 1);
+    manager.handle_completed(batch(&tp(), 0));
+    manager.handle_failed(batch(&tp(), 0), false);
+    manager.handle_abandoned(batch(&tp(), 0));
+    assert!(manager.poll_restart().is_empty());
+    assert!(
+        !manager.can_drain(&tp(), None),
+        "its own first batch is out"
+    );
+}
+
+/// Java: `SenderTest.testUnknownProducerHandlingWhenRetentionLimitReached`,
+/// `testUnknownProducerErrorShouldBeRetriedWhenLogStartOffsetIsUnknown`. Scenario: ID15.
+#[test]
+fn an_unknown_producer_id_restarts_unless_the_log_start_is_unknown() {
+    let mut manager = warm();
+    manager.assign_sequence(&tp(), 1);
+    assert_eq!(
+        manager.can_retry(batch(&tp(), 1), ErrorKind::UnknownProducerId, -1),
+        Verdict::Retry
+    );
+    assert_eq!(
+        manager.can_retry(batch(&tp(), 1), ErrorKind::UnknownProducerId, 10),
+        Verdict::Renumber
+    );
+}
+
+/// Java: `SenderTest.testIdempotentSplitBatchAndSend`. Scenario: ID17.
+#[test]
+fn the_parts_of_a_split_batch_share_its_numbers() {
+    let mut manager = warm();
+    manager.assign_sequence(&tp(), 5);
+    let firsts = manager.handle_split(batch(&tp(), 1), &[2, 1, 2]);
+    assert_eq!(firsts, [Sequence(1), Sequence(3), Sequence(4)]);
+    assert!(manager.can_drain(&tp(), Some(Sequence(1))));
+    assert!(!manager.can_drain(&tp(), Some(Sequence(3))));
+    for first in [1, 3, 4] {
+        manager.handle_resent(batch(&tp(), first));
+        manager.handle_completed(batch(&tp(), first));
+    }
+    assert_eq!(manager.assign_sequence(&tp(), 1), (ID, Sequence(6)));
+}
+
+/// Java: `TransactionManagerTest.testSequenceNumberOverflow`. Scenario: ID16.
+#[test]
+fn numbers_stay_in_order_beyond_the_wrap_of_the_wire() {
+    let mut manager = warm();
+    let most = i32::MAX as u32 - 2;
+    manager.assign_sequence(&tp(), most);
+    manager.handle_completed(batch(&tp(), 1));
+    let (_, before) = manager.assign_sequence(&tp(), 3);
+    let (_, after) = manager.assign_sequence(&tp(), 3);
+    assert_eq!((before.to_wire(), after.to_wire()), (i32::MAX - 1, 1));
+    for first in [before, after] {
+        manager.handle_reenqueued(batch(&tp(), first.0));
+    }
+    assert!(manager.can_drain(&tp(), Some(before)) && !manager.can_drain(&tp(), Some(after)));
+    manager.handle_completed(batch(&tp(), before.0));
+    manager.handle_failed(batch(&tp(), after.0), true);
+    assert_eq!(
+        manager.poll_restart(),
+        [tp()],
+        "the last number was not acknowledged"
+    );
+}
+
+/// Java: `SenderTest.testUnsupportedVersionInProduceRequest` (its core half). Scenario: ID19.
+#[test]
+fn a_fatal_error_stops_everything_and_stays() {
+    let mut manager = warm();
+    assert!(is_fatal(ErrorKind::UnsupportedVersion) && !is_fatal(ErrorKind::RecordTooLarge));
+    manager.fail(KafkaError::new(ErrorKind::UnsupportedVersion, "first"));
+    manager.fail(KafkaError::new(ErrorKind::ClusterAuthorization, "second"));
+    let error = manager.fatal_error().expect("an error");
+    assert!(error.is_fatal() && error.message() == "first");
+    assert!(!manager.can_drain(&tp(), None));
+    assert_eq!(manager.poll_request(now()), None);
 }
