@@ -8,6 +8,7 @@ pub(crate) mod buffer_pool;
 pub(crate) mod future_record_metadata;
 pub(crate) mod murmur2;
 pub(crate) mod produce_request_result;
+pub(crate) mod producer_metadata;
 pub(crate) mod sender_metrics;
 pub(crate) mod transaction_manager;
 pub(crate) mod txn_partition_entry;

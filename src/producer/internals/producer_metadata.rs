@@ -1,0 +1,310 @@
+//! Metadata of the topics that the application sends to, shared with the threads that wait for it.
+//!
+//! Java: `clients/producer/internals/ProducerMetadata.java`.
+//! Differs: reading never waits for a writer; errors are judged from the snapshot a waiter was woken for, so no waiter
+//! takes an error away from another one; a topic's idle time is kept without a lock.
+//! Threads: any; the I/O thread updates. Locks: `ProducerMetadata` (leaf).
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::{ArcSwap, Guard};
+
+use crate::client::metadata::Metadata;
+use crate::client::metadata_handle::MetadataHandle;
+use crate::client::metadata_snapshot::MetadataSnapshot;
+use crate::common::error_kind::ErrorKind;
+use crate::common::kafka_error::{KafkaError, TimeLimit};
+use crate::common::sync::{Condvar, Mutex, Rank};
+
+/// The newest snapshot for readers, the core behind a lock, and a condition for those who wait for news.
+pub(crate) struct ProducerMetadata {
+    /// What `core` published last.
+    snapshot: ArcSwap<MetadataSnapshot>,
+    core: Mutex<Metadata>,
+    published: Condvar,
+}
+
+impl ProducerMetadata {
+    pub(crate) fn new(core: Metadata) -> Self {
+        Self {
+            snapshot: ArcSwap::new(Arc::clone(core.snapshot())),
+            core: Mutex::new(Rank::Leaf, core),
+            published: Condvar::new(),
+        }
+    }
+
+    /// The snapshot of this moment, for a short look without a reference count.
+    pub(crate) fn current(&self) -> Guard<Arc<MetadataSnapshot>> {
+        self.snapshot.load()
+    }
+
+    /// Notes that the application uses `topic`. One that is new is asked for by the next pass of the I/O thread; for a
+    /// known one this is a look at the clock's last value and nothing more.
+    pub(crate) fn add(&self, topic: &str, now: Instant) {
+        if let Some(known) = self.current().topic(topic) {
+            known.usage.touch(now);
+            return;
+        }
+        self.with(|core| core.add(topic, now));
+    }
+
+    /// Wants news of `topic`; the version to give to [`await_update`](Self::await_update).
+    pub(crate) fn request_update_for_topic(&self, topic: &str) -> u64 {
+        self.with(|core| core.request_update_for_topic(topic))
+    }
+
+    /// Wants news of everything.
+    pub(crate) fn request_update(&self) -> u64 {
+        self.with(|core| core.request_update(false))
+    }
+
+    /// Waits for a snapshot newer than `last_version`.
+    ///
+    /// # Errors
+    /// Where the deadline passes, where nothing can be learnt about the cluster (each waiter is told), or where the
+    /// producer is closed.
+    pub(crate) fn await_update(
+        &self,
+        last_version: u64,
+        deadline: Instant,
+    ) -> Result<Arc<MetadataSnapshot>, KafkaError> {
+        let mut core = self.core.lock();
+        loop {
+            let snapshot = Arc::clone(core.snapshot());
+            if let Some(error) = &snapshot.fatal_error {
+                return Err(error.clone());
+            }
+            if core.is_closed() {
+                return Err(closed());
+            }
+            if snapshot.version > last_version {
+                return Ok(snapshot);
+            }
+            if self.published.wait_until(&mut core, deadline) {
+                return Err(no_news(&core));
+            }
+        }
+    }
+
+    /// Why the last connection failed, where no metadata came since: what a caller who waited in vain wants to know.
+    pub(crate) fn last_connection_error(&self) -> Option<Arc<str>> {
+        self.core.lock().last_connection_error().cloned()
+    }
+
+    /// Wakes every waiter; those who come later are refused.
+    pub(crate) fn close(&self) {
+        self.with(Metadata::close);
+    }
+
+    /// As [`close`](Self::close), where something broke: waiters are told what.
+    pub(crate) fn fail(&self, error: KafkaError) {
+        self.with(|core| {
+            core.fatal_error(error);
+            core.close();
+        });
+    }
+}
+
+impl MetadataHandle for ProducerMetadata {
+    fn snapshot(&self) -> Arc<MetadataSnapshot> {
+        self.snapshot.load_full()
+    }
+
+    fn with<R>(&self, action: impl FnOnce(&mut Metadata) -> R) -> R {
+        let mut core = self.core.lock();
+        let result = action(&mut core);
+        // Published under the lock, so that an older snapshot cannot overtake a newer one.
+        if !Arc::ptr_eq(core.snapshot(), &self.snapshot.load()) {
+            self.snapshot.store(Arc::clone(core.snapshot()));
+            self.published.notify_all();
+        }
+        result
+    }
+}
+
+impl MetadataHandle for Arc<ProducerMetadata> {
+    fn snapshot(&self) -> Arc<MetadataSnapshot> {
+        (**self).snapshot()
+    }
+
+    fn with<R>(&self, action: impl FnOnce(&mut Metadata) -> R) -> R {
+        (**self).with(action)
+    }
+}
+
+impl fmt::Debug for ProducerMetadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProducerMetadata")
+            .field("version", &self.current().version)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The error for which there is no point in waiting on: the topic's name is not legal, or this user may not know of it.
+pub(crate) fn fatal_topic_error(snapshot: &MetadataSnapshot, topic: &str) -> Option<KafkaError> {
+    let error = snapshot.topic_error(topic)?.exception(None);
+    let error = match error.kind() {
+        ErrorKind::InvalidTopic => KafkaError::new(
+            ErrorKind::InvalidTopic,
+            format!("the cluster does not accept {topic:?} as the name of a topic"),
+        ),
+        ErrorKind::TopicAuthorization => KafkaError::new(
+            ErrorKind::TopicAuthorization,
+            format!("not authorized to access topic {topic}"),
+        ),
+        _ => error,
+    };
+    (!error.is_retriable()).then_some(error)
+}
+
+fn closed() -> KafkaError {
+    KafkaError::new(
+        ErrorKind::Kafka,
+        "the producer was closed while metadata was awaited",
+    )
+}
+
+fn no_news(core: &Metadata) -> KafkaError {
+    let mut text = "no metadata came within the time limit".to_owned();
+    if let Some(reason) = core.last_connection_error() {
+        text.push_str("; last connection: ");
+        text.push_str(reason);
+    }
+    KafkaError::timeout(TimeLimit::MaxBlock, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::client::metadata::MetadataConfig;
+    use crate::common::cluster::Node;
+    use crate::common::exponential_backoff::ExponentialBackoff;
+    use crate::common::kafka_thread;
+    use crate::common::time::{FOREVER, Time, deadline};
+    use crate::protocol::errors::Errors;
+    use crate::protocol::messages::metadata::{
+        MetadataResponse, MetadataResponseBroker, MetadataResponseTopic,
+    };
+    use crate::testing::mock_time::MockTime;
+
+    fn metadata() -> Arc<ProducerMetadata> {
+        let config = MetadataConfig {
+            refresh_backoff: ExponentialBackoff::new(
+                Duration::from_millis(100),
+                Duration::from_millis(1000),
+            ),
+            max_age: Duration::from_secs(300),
+            max_idle: Duration::from_secs(300),
+            random_seed: 1,
+        };
+        let core = Metadata::new(&config, vec![Node::new(-1, "localhost", 9092)]);
+        Arc::new(ProducerMetadata::new(core))
+    }
+
+    fn answer(metadata: &ProducerMetadata, topic: &str, error: Errors, now: Instant) {
+        let response = MetadataResponse {
+            brokers: vec![MetadataResponseBroker {
+                node_id: 1,
+                host: "localhost".to_owned(),
+                port: 9092,
+                ..Default::default()
+            }],
+            topics: vec![MetadataResponseTopic {
+                error_code: error.code(),
+                name: Some(topic.to_owned()),
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        metadata.with(|core| {
+            let version = core.new_metadata_request_and_version(now).version;
+            core.update(version, &response, 12, now).expect("open");
+        });
+    }
+
+    type Waiting = std::thread::JoinHandle<()>;
+
+    /// A thread that waits for news and checks what it gets.
+    fn waiter(
+        metadata: &Arc<ProducerMetadata>,
+        check: impl FnOnce(Result<Arc<MetadataSnapshot>, KafkaError>) + Send + 'static,
+    ) -> Waiting {
+        let shared = Arc::clone(metadata);
+        let last = metadata.current().version;
+        let until = deadline(MockTime::shared().now(), FOREVER);
+        let body = move || check(shared.await_update(last, until));
+        kafka_thread::spawn("waiter", body, |text| panic!("{text}")).expect("a thread")
+    }
+
+    /// Java: `ProducerMetadataTest.testMetadata`. Scenario: MD4, SN1.
+    #[test]
+    fn every_waiter_gets_the_next_snapshot() {
+        let (metadata, time) = (metadata(), MockTime::shared());
+        metadata.add("orders", time.now());
+        let waiters: Vec<_> = (0..3)
+            .map(|_| {
+                waiter(&metadata, |news| {
+                    assert!(news.expect("news").topic("orders").is_some());
+                })
+            })
+            .collect();
+        answer(&metadata, "orders", Errors::None, time.now());
+        waiters.into_iter().for_each(|w| w.join().unwrap());
+    }
+
+    /// Java: `ProducerMetadataTest.testMetadataAwaitAfterClose`, `testMetadataUpdateAfterClose`. Scenario: MD4, SN8.
+    #[test]
+    fn closing_wakes_who_waits_and_refuses_who_comes_later() {
+        let metadata = metadata();
+        let refused = |news: Result<_, KafkaError>| {
+            assert!(news.unwrap_err().message().contains("closed"));
+        };
+        let waiting = waiter(&metadata, refused);
+        metadata.close();
+        waiting.join().unwrap();
+        waiter(&metadata, refused).join().unwrap();
+    }
+
+    /// Scenario: SN9.
+    #[test]
+    fn a_fatal_error_reaches_every_waiter() {
+        let metadata = metadata();
+        let denied = |news: Result<_, KafkaError>| {
+            assert_eq!(news.unwrap_err().kind(), ErrorKind::SaslAuthentication);
+        };
+        let waiters = [waiter(&metadata, denied), waiter(&metadata, denied)];
+        let error = KafkaError::new(ErrorKind::SaslAuthentication, "wrong password");
+        metadata.with(|core| core.fatal_error(error));
+        waiters.into_iter().for_each(|w| w.join().unwrap());
+    }
+
+    /// Scenario: SN10.
+    #[test]
+    fn the_error_of_a_topic_stays_for_everyone_to_see() {
+        let (metadata, time) = (metadata(), MockTime::shared());
+        for topic in ["secret", "also-secret"] {
+            metadata.add(topic, time.now());
+            let denied = Errors::TopicAuthorizationFailed;
+            answer(&metadata, topic, denied, time.now());
+        }
+        for topic in ["secret", "also-secret", "secret"] {
+            let error = fatal_topic_error(&metadata.current(), topic).expect("an error");
+            assert_eq!(error.kind(), ErrorKind::TopicAuthorization);
+            assert!(error.message().contains(topic));
+        }
+        assert!(fatal_topic_error(&metadata.current(), "unknown").is_none());
+    }
+
+    /// Scenario: SN4, MD4.
+    #[test]
+    fn a_wait_ends_with_its_deadline() {
+        let (metadata, time) = (metadata(), MockTime::shared());
+        let last = metadata.current().version;
+        let error = metadata.await_update(last, time.now()).unwrap_err();
+        assert_eq!(error.time_limit(), Some(TimeLimit::MaxBlock));
+    }
+}
