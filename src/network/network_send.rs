@@ -65,7 +65,7 @@ impl NetworkSend {
     ///
     /// # Errors
     /// What the writer says, `WouldBlock` included.
-    pub(crate) fn write_to(&mut self, writer: &mut impl Write) -> io::Result<Written> {
+    pub(crate) fn write_to(&mut self, writer: &mut (impl Write + ?Sized)) -> io::Result<Written> {
         let mut slices = Vec::with_capacity(self.segments.len().min(MAX_SLICES));
         let mut skip = self.written_of_first;
         let mut offered = 0;

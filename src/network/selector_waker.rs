@@ -6,13 +6,15 @@
 //! Threads: `wakeup` on any thread, the rest on the I/O thread. Locks: none.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// Makes a poll return early.
 pub(crate) struct SelectorWaker {
     /// One of [`RUNNING`], [`SLEEPING`], [`WOKEN`]. Every change is a read-modify-write with `AcqRel`: the I/O thread that
     /// takes `WOKEN` out sees what the waking thread did before, and a wake that it does not see stays for the next poll.
     state: AtomicU8,
+    /// Polls so far: a plain count that the I/O thread raises and anybody may read.
+    polls: AtomicU64,
     wake_sleeper: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -21,6 +23,7 @@ impl SelectorWaker {
     pub(crate) fn new(wake_sleeper: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
             state: AtomicU8::new(RUNNING),
+            polls: AtomicU64::new(0),
             wake_sleeper: Box::new(wake_sleeper),
         }
     }
@@ -42,7 +45,13 @@ impl SelectorWaker {
 
     /// To be called right after the wait, and by polls that do not wait. Returns whether somebody has called `wakeup`.
     pub(crate) fn end_sleep(&self) -> bool {
+        self.polls.fetch_add(1, Ordering::Relaxed);
         self.state.swap(RUNNING, Ordering::AcqRel) == WOKEN
+    }
+
+    /// How often the I/O thread has polled: an idle producer does so only when a timer is due.
+    pub(crate) fn poll_count(&self) -> u64 {
+        self.polls.load(Ordering::Relaxed)
     }
 }
 
