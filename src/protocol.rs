@@ -41,3 +41,6 @@ pub(crate) use api_keys::ApiKeys;
 pub(crate) use errors::Errors;
 pub(crate) use protocol_error::ProtocolError;
 pub(crate) use records::Records;
+
+#[cfg(test)]
+mod tests;

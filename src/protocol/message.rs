@@ -8,11 +8,11 @@
 //! writes it at any version. The rules of versions, nulls and tags are the functions of [`FieldSpec`]; the macro only calls
 //! them once per field.
 
-use crate::common::cluster::Uuid;
 use crate::protocol::protocol_error::ProtocolError;
 use crate::protocol::readable::Readable;
-use crate::protocol::records::Records;
 use crate::protocol::writable::Writable;
+
+mod types;
 
 /// A request or a response: a struct that knows its versions.
 pub(crate) trait Message: Wire {
@@ -68,6 +68,10 @@ pub(crate) trait Wire: Sized + PartialEq {
     /// The type as data, to be compared with Kafka's own schema.
     #[cfg(test)]
     fn shape() -> Shape;
+
+    /// Some value that can be written at this version.
+    #[cfg(test)]
+    fn arbitrary(random: &mut fastrand::Rng, at: Version) -> Self;
 }
 
 /// A value that can be null in messages; as a field it is an `Option`.
@@ -203,6 +207,23 @@ impl FieldSpec {
         Ok(())
     }
 
+    /// Gives the field some value, if it exists at this version.
+    #[cfg(test)]
+    pub(crate) fn randomize<T: Wire>(
+        &self,
+        field: &mut T,
+        random: &mut fastrand::Rng,
+        at: Version,
+    ) {
+        // Defaults matter: a tagged field that holds one is not written at all.
+        if self.versions.contains(at.number) && random.u8(..4) > 0 {
+            *field = T::arbitrary(random, at);
+            while field.is_null() && !self.nullable.contains(at.number) {
+                *field = T::arbitrary(random, at);
+            }
+        }
+    }
+
     fn is_inline(&self, at: Version) -> bool {
         self.tag.is_none() && self.versions.contains(at.number)
     }
@@ -336,6 +357,13 @@ macro_rules! message {
                         spec: $spec,
                     },)*])
                 }
+
+                #[cfg(test)]
+                fn arbitrary(random: &mut fastrand::Rng, at: Version) -> Self {
+                    let mut value = Self::default();
+                    $(const { $spec }.randomize(&mut value.$field, random, at);)*
+                    value
+                }
             }
         )+
     };
@@ -347,189 +375,6 @@ macro_rules! message {
     };
 }
 pub(crate) use message;
-
-macro_rules! integer_on_the_wire {
-    ($($type:ty, $name:literal, $zero:expr, $read:ident, $write:ident;)+) => {$(
-        impl Wire for $type {
-            fn schema_default() -> Self {
-                $zero
-            }
-
-            fn min_size(_: Version) -> usize {
-                size_of::<$type>()
-            }
-
-            fn write(&self, w: &mut Writable, _: Version) -> Result<(), ProtocolError> {
-                w.$write(*self);
-                Ok(())
-            }
-
-            fn read(r: &mut Readable<'_>, _: Version) -> Result<Self, ProtocolError> {
-                r.$read()
-            }
-
-            #[cfg(test)]
-            fn shape() -> Shape {
-                Shape::Primitive($name)
-            }
-        }
-    )+};
-}
-
-integer_on_the_wire! {
-    bool, "bool", false, read_bool, write_bool;
-    i8, "int8", 0, read_i8, write_i8;
-    i16, "int16", 0, read_i16, write_i16;
-    i32, "int32", 0, read_i32, write_i32;
-    i64, "int64", 0, read_i64, write_i64;
-    Uuid, "uuid", Uuid::ZERO, read_uuid, write_uuid;
-}
-
-macro_rules! nullable_on_the_wire {
-    ($type:ty) => {
-        fn read(r: &mut Readable<'_>, at: Version) -> Result<Self, ProtocolError> {
-            <$type>::read_nullable(r, at)?.ok_or(ProtocolError::UnexpectedNull(stringify!($type)))
-        }
-    };
-}
-
-impl Wire for String {
-    fn schema_default() -> Self {
-        String::new()
-    }
-
-    fn min_size(at: Version) -> usize {
-        if at.flexible { 1 } else { 2 }
-    }
-
-    fn write(&self, w: &mut Writable, at: Version) -> Result<(), ProtocolError> {
-        w.write_string(self, at.flexible)
-    }
-
-    nullable_on_the_wire!(String);
-
-    #[cfg(test)]
-    fn shape() -> Shape {
-        Shape::Primitive("string")
-    }
-}
-
-impl Nullable for String {
-    fn write_null(w: &mut Writable, at: Version) {
-        w.write_null_string(at.flexible);
-    }
-
-    fn read_nullable(r: &mut Readable<'_>, at: Version) -> Result<Option<Self>, ProtocolError> {
-        r.read_string(at.flexible)
-    }
-}
-
-impl Wire for Records {
-    fn schema_default() -> Self {
-        Records::default()
-    }
-
-    fn min_size(at: Version) -> usize {
-        if at.flexible { 1 } else { 4 }
-    }
-
-    fn write(&self, w: &mut Writable, at: Version) -> Result<(), ProtocolError> {
-        w.write_records(self, at.flexible)
-    }
-
-    nullable_on_the_wire!(Records);
-
-    #[cfg(test)]
-    fn shape() -> Shape {
-        Shape::Primitive("records")
-    }
-}
-
-impl Nullable for Records {
-    fn write_null(w: &mut Writable, at: Version) {
-        w.write_null(at.flexible);
-    }
-
-    fn read_nullable(r: &mut Readable<'_>, at: Version) -> Result<Option<Self>, ProtocolError> {
-        r.read_records(at.flexible)
-    }
-}
-
-impl<T: Wire> Wire for Vec<T> {
-    fn schema_default() -> Self {
-        Vec::new()
-    }
-
-    fn min_size(at: Version) -> usize {
-        if at.flexible { 1 } else { 4 }
-    }
-
-    fn write(&self, w: &mut Writable, at: Version) -> Result<(), ProtocolError> {
-        w.write_length(self.len(), at.flexible)?;
-        self.iter().try_for_each(|element| element.write(w, at))
-    }
-
-    nullable_on_the_wire!(Vec<T>);
-
-    #[cfg(test)]
-    fn shape() -> Shape {
-        Shape::Array(Box::new(T::shape()))
-    }
-}
-
-impl<T: Wire> Nullable for Vec<T> {
-    fn write_null(w: &mut Writable, at: Version) {
-        w.write_null(at.flexible);
-    }
-
-    fn read_nullable(r: &mut Readable<'_>, at: Version) -> Result<Option<Self>, ProtocolError> {
-        let Some(count) = r.read_array_len(at.flexible, T::min_size(at))? else {
-            return Ok(None);
-        };
-        // The count is only a claim: what it may reserve is bounded by the bytes that are really there.
-        let affordable = r.remaining() / size_of::<T>().max(1);
-        let mut elements = Vec::with_capacity(count.min(affordable.max(1)));
-        for _ in 0..count {
-            r.charge(size_of::<T>())?;
-            elements.push(T::read(r, at)?);
-        }
-        Ok(Some(elements))
-    }
-}
-
-impl<T: Nullable> Wire for Option<T> {
-    /// A field that may be null is still present and empty by default; where null is the default the table says so.
-    fn schema_default() -> Self {
-        Some(T::schema_default())
-    }
-
-    fn min_size(at: Version) -> usize {
-        T::min_size(at)
-    }
-
-    fn write(&self, w: &mut Writable, at: Version) -> Result<(), ProtocolError> {
-        match self {
-            Some(value) => value.write(w, at),
-            None => {
-                T::write_null(w, at);
-                Ok(())
-            }
-        }
-    }
-
-    fn read(r: &mut Readable<'_>, at: Version) -> Result<Self, ProtocolError> {
-        T::read_nullable(r, at)
-    }
-
-    fn is_null(&self) -> bool {
-        self.is_none()
-    }
-
-    #[cfg(test)]
-    fn shape() -> Shape {
-        T::shape()
-    }
-}
 
 /// What a file with a `message!` table needs.
 pub(crate) mod prelude {

@@ -28,7 +28,7 @@ impl<'a> Readable<'a> {
             frame,
             rest: frame,
             behind: 0,
-            budget: frame.len().saturating_mul(MEMORY_FACTOR),
+            budget: memory_budget(frame.len()),
         }
     }
 
@@ -112,12 +112,10 @@ impl<'a> Readable<'a> {
 
     /// Accounts the memory of one more array element; refuses a frame that turns few bytes into much memory.
     pub(crate) fn charge(&mut self, memory: usize) -> Result<(), ProtocolError> {
-        self.budget = self
-            .budget
-            .checked_sub(memory)
-            .ok_or(ProtocolError::TooMuchMemory {
-                budget: self.frame.len().saturating_mul(MEMORY_FACTOR),
-            })?;
+        let left = self.budget.checked_sub(memory);
+        self.budget = left.ok_or(ProtocolError::TooMuchMemory {
+            budget: memory_budget(self.frame.len()),
+        })?;
         Ok(())
     }
 
@@ -186,6 +184,11 @@ fn optional_length(length: i32) -> Result<Option<usize>, ProtocolError> {
     }
 }
 
-/// A decoded message takes more memory than its bytes: a one-byte empty string becomes three words. Genuine messages stay
-/// below five times their size; hostile ones of empty elements would reach twenty-four times.
-const MEMORY_FACTOR: usize = 8;
+/// A decoded message takes more memory than its bytes: an empty string of one byte becomes three words. Genuine messages
+/// of any size stay below five times their length; hostile ones of nothing but empty elements would reach twenty-four.
+fn memory_budget(frame_len: usize) -> usize {
+    frame_len.saturating_mul(6).saturating_add(1 << 20)
+}
+
+#[cfg(test)]
+mod tests;

@@ -160,6 +160,14 @@ macro_rules! bodies {
             }
         }
 
+        #[cfg(test)]
+        pub(crate) fn visit_messages(visitor: &mut impl MessageVisitor) {
+            $(
+                visitor.visit::<messages::$file::$request>(ApiKeys::$api);
+                visitor.visit::<messages::$file::$response>(ApiKeys::$api);
+            )+
+        }
+
         $(impl From<messages::$file::$request> for RequestBody {
             fn from(body: messages::$file::$request) -> Self {
                 Self::$api(body)
@@ -185,4 +193,13 @@ bodies! {
     InitProducerId: init_producer_id, InitProducerIdRequest, InitProducerIdResponse;
 }
 
+/// A test that runs over every message there is.
+#[cfg(test)]
+pub(crate) trait MessageVisitor {
+    fn visit<M: Message + Clone + std::fmt::Debug>(&mut self, api: ApiKeys);
+}
+
 const CORRELATION_ID_BYTES: usize = 4;
+
+#[cfg(test)]
+mod tests;

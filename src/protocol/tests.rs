@@ -1,0 +1,3 @@
+//! Tests that run over every message: hostile bytes, an independent codec, and Kafka's own schemas.
+
+mod decode_fuzz;
