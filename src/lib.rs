@@ -15,6 +15,8 @@ pub(crate) mod testing;
 
 pub use common::cluster::{Node, PartitionInfo, TopicPartition};
 pub use common::error_kind::ErrorKind;
+pub use common::header::{Header, Headers};
 pub use common::kafka_error::{Attempt, KafkaError, Persisted, TimeLimit};
 pub use producer::internals::future_record_metadata::FutureRecordMetadata;
+pub use producer::producer_config::{Acks, ConfigKey, ProducerConfig, ProducerConfigBuilder};
 pub use producer::record_metadata::RecordMetadata;

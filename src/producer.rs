@@ -5,4 +5,5 @@
 //! Threads: see each file. Locks: see `internals`.
 
 pub(crate) mod internals;
+pub(crate) mod producer_config;
 pub(crate) mod record_metadata;
