@@ -1,1 +1,37 @@
-//! The record layer.
+//! Record batches: what a partition's log is made of, written by the producer and read back by whoever meets it.
+//!
+//! Java: `common/record`, `common/compress`.
+//! Differs: only format 2 is written; a batch is a header, rebuilt for each attempt, and a body that is sealed once.
+//! Threads: plain data and pure functions. Locks: none.
+//!
+//! A batch of format 2, with the offsets of its fields (big-endian, packed):
+//!
+//! ```text
+//!  0        8        12       16      17     21           23          27         35        43        51      53       57      61
+//!  ├────────┼────────┼────────┼───────┼──────┼────────────┼───────────┼──────────┼─────────┼─────────┼───────┼────────┼───────┼────────┈
+//!  │ base   │ length │ leader │ magic │ CRC- │ attributes │ last      │ base     │ max     │producer │ epoch │ base   │ count │ body:
+//!  │ offset │ of the │ epoch  │   2   │ 32C  │ codec, ..  │ offset    │timestamp │timestamp│   id    │       │sequence│       │ records,
+//!  │        │  rest  │        │       │      │            │ delta     │          │         │         │       │        │       │ compressed
+//!  └────────┴────────┴────────┴───────┴──────┴────────────┴───────────┴──────────┴─────────┴─────────┴───────┴────────┴───────┴────────┈
+//!            the broker changes these         └──── the checksum covers all from here to the end of the body ────┈
+//! ```
+//!
+//! Files import only files that stand before them here.
+
+pub(crate) mod compression_type;
+pub(crate) mod record_error;
+
+pub(crate) mod checksum;
+pub(crate) mod compression;
+
+pub(crate) mod record_batch;
+
+pub(crate) mod default_record;
+
+pub(crate) mod default_record_batch;
+pub(crate) mod legacy_record_batch;
+
+pub(crate) mod memory_records;
+pub(crate) mod memory_records_builder;
+
+pub(crate) mod compression_ratio_estimator;

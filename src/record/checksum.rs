@@ -1,0 +1,91 @@
+//! CRC-32C of a batch whose header changes and whose body does not: the body is read once, however often it is sent.
+//!
+//! Java: `common/utils/Crc32C.java`.
+//! Differs: Java reads the whole batch again for each change of the header; we combine two checksums.
+//! Threads: pure functions. Locks: none.
+
+/// The checksum of a body, and its length: enough to extend the checksum of whatever stands before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BodyChecksum {
+    crc: u32,
+    length: usize,
+}
+
+impl BodyChecksum {
+    pub(crate) fn of(body: &[u8]) -> Self {
+        Self {
+            crc: crc32c::crc32c(body),
+            length: body.len(),
+        }
+    }
+
+    /// The checksum of `before` followed by the body.
+    pub(crate) fn after(self, before: &[u8]) -> u32 {
+        times(crc32c::crc32c(before), power_of_bytes(self.length)) ^ self.crc
+    }
+}
+
+/// The polynomial of Castagnoli, bits reversed: the highest bit is the coefficient of 1, as in all numbers here.
+const POLYNOMIAL: u32 = 0x82f6_3b78;
+const ONE: u32 = 1 << 31;
+
+/// `x^(8 * 2^n)`: what `2^n` zero bytes multiply a checksum by.
+const POWERS: [u32; usize::BITS as usize] = {
+    let mut powers = [0; usize::BITS as usize];
+    let mut power = ONE >> 8;
+    let mut n = 0;
+    while n < powers.len() {
+        powers[n] = power;
+        power = times(power, power);
+        n += 1;
+    }
+    powers
+};
+
+/// What `length` zero bytes multiply a checksum by.
+fn power_of_bytes(length: usize) -> u32 {
+    POWERS
+        .iter()
+        .enumerate()
+        .filter(|(n, _)| length >> n & 1 == 1)
+        .fold(ONE, |product, (_, power)| times(product, *power))
+}
+
+/// The product of two polynomials over GF(2), reduced.
+const fn times(a: u32, mut b: u32) -> u32 {
+    let mut product = 0;
+    let mut bit = ONE;
+    while bit != 0 {
+        // Without branches, since the bits of a checksum cannot be predicted.
+        product ^= b & 0_u32.wrapping_sub((a & bit != 0) as u32);
+        b = (b >> 1) ^ (POLYNOMIAL & 0_u32.wrapping_sub(b & 1));
+        bit >>= 1;
+    }
+    product
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_checksum_is_castagnoli() {
+        assert_eq!(BodyChecksum::of(b"123456789").after(b""), 0xe306_9283);
+        assert_eq!(BodyChecksum::of(&[0; 32]).after(b""), 0x8a91_36aa);
+        assert_eq!(BodyChecksum::of(b"").after(b""), 0);
+        assert_eq!(crc32fast::hash(b"123456789"), 0xcbf4_3926);
+    }
+
+    #[test]
+    fn a_combined_checksum_is_that_of_the_whole() {
+        let bytes: Vec<u8> = (0..70_000_u32).map(|n| (n * 31 >> 3) as u8).collect();
+        for length in [0, 1, 2, 7, 8, 9, 255, 256, 4096, 65_537, 69_960] {
+            let (before, body) = (&bytes[..40], &bytes[40..40 + length]);
+            assert_eq!(
+                BodyChecksum::of(body).after(before),
+                crc32c::crc32c(&bytes[..40 + length]),
+                "{length}"
+            );
+        }
+    }
+}

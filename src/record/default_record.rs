@@ -1,0 +1,320 @@
+//! One record of format 2: its size, how it is written, how it is read.
+//!
+//! Java: `common/record/DefaultRecord.java`, `common/header/Header.java`.
+//! Differs: what is read are slices of the batch's memory, not copies; sizes are exact before anything is written.
+//! Threads: pure functions over plain data. Locks: none.
+
+use crate::common::payload::Payload;
+use crate::protocol::ProtocolError;
+use crate::protocol::byte_utils;
+use crate::record::record_batch::TimestampType;
+use crate::record::record_error::RecordError;
+
+/// A header of a record, as the writer needs to see it.
+pub(crate) trait RecordHeader {
+    fn key(&self) -> &str;
+    fn value(&self) -> Option<&[u8]>;
+}
+
+impl RecordHeader for (&str, Option<&[u8]>) {
+    fn key(&self) -> &str {
+        self.0
+    }
+
+    fn value(&self) -> Option<&[u8]> {
+        self.1
+    }
+}
+
+/// The parts of a record that its writer chooses.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RecordFields<'a, H> {
+    pub(crate) key: Option<&'a [u8]>,
+    pub(crate) value: Option<&'a [u8]>,
+    pub(crate) headers: &'a [H],
+}
+
+/// Where a record stands in its batch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RecordDeltas {
+    pub(crate) timestamp: i64,
+    pub(crate) offset: i32,
+}
+
+impl<H: RecordHeader> RecordFields<'_, H> {
+    /// The bytes that the record takes in a batch, exactly.
+    #[inline]
+    pub(crate) fn size(&self, deltas: RecordDeltas) -> usize {
+        let body = self.body_size(deltas);
+        size_of_length(body) + body
+    }
+
+    /// The most bytes that the record can take, wherever it stands in a batch.
+    pub(crate) fn size_upper_bound(&self) -> usize {
+        MAX_RECORD_OVERHEAD + self.content_size()
+    }
+
+    /// Appends the record to memory that has room for it.
+    #[inline]
+    pub(crate) fn write(&self, deltas: RecordDeltas, output: &mut Vec<u8>) {
+        let mut head = ShortBytes::default();
+        head.put_length(self.body_size(deltas));
+        head.put(NO_ATTRIBUTES);
+        head.put_varint(zigzag(deltas.timestamp));
+        head.put_varint(zigzag(i64::from(deltas.offset)));
+        head.put_nullable_length(self.key);
+        output.extend_from_slice(head.as_slice());
+        if let Some(key) = self.key {
+            output.extend_from_slice(key);
+        }
+        write_nullable(self.value, output);
+        write_length(self.headers.len(), output);
+        for header in self.headers {
+            write_nullable(Some(header.key().as_bytes()), output);
+            write_nullable(header.value(), output);
+        }
+    }
+
+    #[inline]
+    fn body_size(&self, deltas: RecordDeltas) -> usize {
+        SIZE_OF_ATTRIBUTES
+            + byte_utils::size_of_varlong(deltas.timestamp)
+            + byte_utils::size_of_varint(deltas.offset)
+            + self.content_size()
+    }
+
+    /// Key, value and headers with their lengths.
+    #[inline]
+    fn content_size(&self) -> usize {
+        let headers: usize = self
+            .headers
+            .iter()
+            .map(|header| {
+                size_of_nullable(Some(header.key().as_bytes())) + size_of_nullable(header.value())
+            })
+            .sum();
+        size_of_nullable(self.key)
+            + size_of_nullable(self.value)
+            + size_of_length(self.headers.len())
+            + headers
+    }
+}
+
+/// A record that was read: slices of the batch's memory, which lives as long as any of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) offset: i64,
+    pub(crate) timestamp: i64,
+    pub(crate) key: Option<Payload>,
+    pub(crate) value: Option<Payload>,
+    pub(crate) headers: Vec<ReadHeader>,
+}
+
+/// A header that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ReadHeader {
+    pub(crate) key: String,
+    pub(crate) value: Option<Payload>,
+}
+
+impl RecordHeader for ReadHeader {
+    fn key(&self) -> &str {
+        &self.key
+    }
+
+    fn value(&self) -> Option<&[u8]> {
+        self.value.as_deref()
+    }
+}
+
+/// What a batch's header says about each of its records.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RecordContext {
+    pub(crate) base_offset: i64,
+    pub(crate) base_timestamp: i64,
+    pub(crate) max_timestamp: i64,
+    pub(crate) timestamp_type: TimestampType,
+}
+
+/// Reads the record at the front of `input`, which is the end of `body`, and moves `input` behind it.
+pub(crate) fn read(
+    body: &Payload,
+    input: &mut &[u8],
+    context: RecordContext,
+) -> Result<Record, RecordError> {
+    let size = byte_utils::read_varint(input)?;
+    let size = length(size, "size")?;
+    let after = input.len().checked_sub(size);
+    let after = after.ok_or(RecordError::Malformed(ProtocolError::Truncated {
+        wanted: size,
+        left: input.len(),
+    }))?;
+    // Everything below reads inside the record only, so that it cannot reach into the next one.
+    let start = body.len() - input.len();
+    let record = body.slice(start..start + size).unwrap_or_default();
+    let mut fields: &[u8] = &record;
+    byte_utils::read_i8(&mut fields)?;
+    let timestamp_delta = byte_utils::read_varlong(&mut fields)?;
+    let offset_delta = i64::from(byte_utils::read_varint(&mut fields)?);
+    let read = Record {
+        offset: context
+            .base_offset
+            .checked_add(offset_delta)
+            .ok_or(RecordError::Record {
+                field: "offset delta",
+                value: offset_delta,
+            })?,
+        timestamp: match context.timestamp_type {
+            TimestampType::LogAppendTime => context.max_timestamp,
+            // Wraps as in Java: the distance between two valid timestamps may be one too large for the type.
+            TimestampType::CreateTime => context.base_timestamp.wrapping_add(timestamp_delta),
+        },
+        key: read_nullable(&record, &mut fields)?,
+        value: read_nullable(&record, &mut fields)?,
+        headers: read_headers(&record, &mut fields)?,
+    };
+    if !fields.is_empty() {
+        return Err(RecordError::Record {
+            field: "rest after its last field",
+            value: as_i64(fields.len()),
+        });
+    }
+    byte_utils::take(input, input.len() - after)?;
+    Ok(read)
+}
+
+fn read_headers(record: &Payload, fields: &mut &[u8]) -> Result<Vec<ReadHeader>, RecordError> {
+    let count = length(byte_utils::read_varint(fields)?, "header count")?;
+    if count > fields.len() / MIN_HEADER_SIZE {
+        return Err(RecordError::Record {
+            field: "header count",
+            value: as_i64(count),
+        });
+    }
+    let mut headers = Vec::new();
+    for _ in 0..count {
+        let size = length(byte_utils::read_varint(fields)?, "header key length")?;
+        let key = std::str::from_utf8(byte_utils::take(fields, size)?)
+            .map_err(|_| RecordError::Malformed(ProtocolError::InvalidUtf8))?
+            .to_owned();
+        let value = read_nullable(record, fields)?;
+        headers.push(ReadHeader { key, value });
+    }
+    Ok(headers)
+}
+
+fn read_nullable(record: &Payload, fields: &mut &[u8]) -> Result<Option<Payload>, RecordError> {
+    let size = byte_utils::read_varint(fields)?;
+    if size == -1 {
+        return Ok(None);
+    }
+    let size = length(size, "length")?;
+    let start = record.len() - fields.len();
+    byte_utils::take(fields, size)?;
+    Ok(record.slice(start..start + size))
+}
+
+fn length(value: i32, field: &'static str) -> Result<usize, RecordError> {
+    usize::try_from(value).map_err(|_| RecordError::Record {
+        field,
+        value: i64::from(value),
+    })
+}
+
+fn as_i64(length: usize) -> i64 {
+    i64::try_from(length).unwrap_or(i64::MAX)
+}
+
+/// A few bytes that are put together on the stack and copied at once, which beats appending one by one.
+#[derive(Default)]
+struct ShortBytes {
+    bytes: [u8; MAX_HEAD_SIZE],
+    len: usize,
+}
+
+impl ShortBytes {
+    #[inline]
+    fn put(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.len) {
+            *place = byte;
+            self.len += 1;
+        }
+    }
+
+    /// Base 128, least significant group first.
+    #[inline]
+    fn put_varint(&mut self, mut value: u64) {
+        while value > 0x7f {
+            let [low, ..] = value.to_le_bytes();
+            self.put(low | 0x80);
+            value >>= 7;
+        }
+        let [low, ..] = value.to_le_bytes();
+        self.put(low);
+    }
+
+    #[inline]
+    fn put_length(&mut self, length: usize) {
+        self.put_varint(zigzag(as_i64(length)));
+    }
+
+    #[inline]
+    fn put_nullable_length(&mut self, bytes: Option<&[u8]>) {
+        match bytes {
+            Some(bytes) => self.put_length(bytes.len()),
+            None => self.put(NULL),
+        }
+    }
+
+    #[inline]
+    fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+#[inline]
+fn write_nullable(bytes: Option<&[u8]>, output: &mut Vec<u8>) {
+    match bytes {
+        Some(bytes) => {
+            write_length(bytes.len(), output);
+            output.extend_from_slice(bytes);
+        }
+        None => output.push(NULL),
+    }
+}
+
+#[inline]
+fn write_length(length: usize, output: &mut Vec<u8>) {
+    byte_utils::write_varlong(as_i64(length), output);
+}
+
+#[inline]
+fn size_of_nullable(bytes: Option<&[u8]>) -> usize {
+    bytes.map_or(1, |bytes| size_of_length(bytes.len()) + bytes.len())
+}
+
+#[inline]
+fn size_of_length(length: usize) -> usize {
+    byte_utils::size_of_varlong(as_i64(length))
+}
+
+#[inline]
+fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)) as u64
+}
+
+/// -1 in zigzag.
+const NULL: u8 = 1;
+
+/// No bit is in use.
+const NO_ATTRIBUTES: u8 = 0;
+const SIZE_OF_ATTRIBUTES: usize = 1;
+
+/// Two lengths of one byte each.
+const MIN_HEADER_SIZE: usize = 2;
+
+/// The longest length (5), timestamp delta (10) and offset delta (5), and the attributes (1).
+pub(crate) const MAX_RECORD_OVERHEAD: usize = 21;
+
+/// The overhead and a key's length.
+const MAX_HEAD_SIZE: usize = MAX_RECORD_OVERHEAD + 10;

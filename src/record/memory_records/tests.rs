@@ -1,0 +1,1 @@
+//! Tests of reading batches of all formats.

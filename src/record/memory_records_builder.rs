@@ -1,0 +1,367 @@
+//! Builds the body of one batch: records are written plain into memory that the caller provides, and sealed once.
+//!
+//! Java: `common/record/MemoryRecordsBuilder.java`.
+//! Differs: the body is compressed when it is sealed, in one go, so an open batch holds no codec; the header does not belong
+//! to the body; memory grows only by what the caller gives; a sealed batch is a type of its own and never reopens.
+//! Threads: under the lock of the partition's queue, then the I/O thread. Locks: none of its own.
+
+use std::sync::Arc;
+
+use crate::common::cluster::{ProducerIdAndEpoch, Sequence};
+use crate::common::kafka_error::KafkaError;
+use crate::common::payload::{Lender, Payload};
+use crate::record::checksum::BodyChecksum;
+use crate::record::compression::{Compression, CompressorPool};
+use crate::record::compression_type::CompressionType;
+use crate::record::default_record::{RecordContext, RecordDeltas, RecordFields, RecordHeader};
+use crate::record::default_record_batch::{BatchHeader, RECORD_BATCH_OVERHEAD, Records};
+use crate::record::memory_records::DECOMPRESSION_LIMIT;
+use crate::record::record_batch::{
+    Attributes, NO_PARTITION_LEADER_EPOCH, NO_SEQUENCE, NO_TIMESTAMP, TimestampType,
+};
+use crate::record::record_error::RecordError;
+
+/// An open batch.
+#[derive(Debug)]
+pub(crate) struct MemoryRecordsBuilder {
+    /// The records so far. Invariant: `append` never makes it grow beyond its capacity.
+    body: Vec<u8>,
+    compression: Compression,
+    /// Compressed size over plain size, as the estimator guessed when the batch was opened.
+    estimated_ratio: f32,
+    /// How large the batch should become, header included.
+    write_limit: usize,
+    count: u32,
+    base_timestamp: i64,
+    max_timestamp: i64,
+    closed: bool,
+}
+
+impl MemoryRecordsBuilder {
+    /// A batch without records, whose first ones go into `memory`.
+    pub(crate) fn new(
+        memory: Vec<u8>,
+        write_limit: usize,
+        compression: Compression,
+        estimated_ratio: f32,
+    ) -> Self {
+        let mut body = memory;
+        body.clear();
+        Self {
+            body,
+            compression,
+            estimated_ratio,
+            write_limit,
+            count: 0,
+            base_timestamp: NO_TIMESTAMP,
+            max_timestamp: NO_TIMESTAMP,
+            closed: false,
+        }
+    }
+
+    /// The bytes that this record would take as the next one of the batch, exactly and not compressed.
+    #[inline]
+    pub(crate) fn size_of_next<H: RecordHeader>(
+        &self,
+        timestamp: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[H],
+    ) -> usize {
+        let fields = RecordFields {
+            key,
+            value,
+            headers,
+        };
+        fields.size(self.deltas(timestamp))
+    }
+
+    /// Whether a record of `size` bytes may still join: the first one always, the others while the estimate allows it.
+    #[inline]
+    pub(crate) fn has_room_for(&self, size: usize) -> bool {
+        !self.closed && (self.count == 0 || self.estimated_size() + size <= self.write_limit)
+    }
+
+    /// The bytes that can be written before the memory has to [grow](Self::grow_into).
+    #[inline]
+    pub(crate) fn spare_capacity(&self) -> usize {
+        self.body.capacity() - self.body.len()
+    }
+
+    /// Adds a record, and tells which one of the batch it is, from 0. Its memory must have been provided.
+    #[inline]
+    pub(crate) fn append<H: RecordHeader>(
+        &mut self,
+        timestamp: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[H],
+    ) -> Result<u32, KafkaError> {
+        let fields = RecordFields {
+            key,
+            value,
+            headers,
+        };
+        let deltas = self.deltas(timestamp);
+        if self.closed
+            || timestamp < NO_TIMESTAMP
+            || deltas.offset == i32::MAX
+            || fields.size(deltas) > self.spare_capacity()
+        {
+            return Err(self.refusal(timestamp, fields.size(deltas)));
+        }
+        fields.write(deltas, &mut self.body);
+        if self.count == 0 {
+            self.base_timestamp = timestamp;
+        }
+        self.max_timestamp = self.max_timestamp.max(timestamp);
+        let index = self.count;
+        self.count += 1;
+        Ok(index)
+    }
+
+    /// Goes on in more memory; hands back the old one.
+    pub(crate) fn grow_into(&mut self, bigger: Vec<u8>) -> Vec<u8> {
+        let mut memory = bigger;
+        memory.clear();
+        memory.extend_from_slice(&self.body);
+        std::mem::replace(&mut self.body, memory)
+    }
+
+    /// How large the whole batch will be: exact without compression, else a guess.
+    #[inline]
+    pub(crate) fn estimated_size(&self) -> usize {
+        let plain = self.body.len();
+        if self.compression.codec() == CompressionType::None {
+            return RECORD_BATCH_OVERHEAD + plain;
+        }
+        RECORD_BATCH_OVERHEAD + estimated(plain, self.estimated_ratio)
+    }
+
+    /// Whether no further record should join.
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        self.closed || (self.count > 0 && self.write_limit <= self.estimated_size())
+    }
+
+    /// No record joins any more, room or not.
+    pub(crate) fn close_for_record_appends(&mut self) {
+        self.closed = true;
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    pub(crate) fn record_count(&self) -> u32 {
+        self.count
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The bytes of the records so far, not compressed and without a header.
+    pub(crate) fn plain_size(&self) -> usize {
+        self.body.len()
+    }
+
+    pub(crate) fn compression(&self) -> Compression {
+        self.compression
+    }
+
+    /// The highest timestamp so far; -1 in an empty batch.
+    pub(crate) fn max_timestamp(&self) -> i64 {
+        self.max_timestamp
+    }
+
+    /// Gives up the batch; hands back its memory.
+    pub(crate) fn into_memory(self) -> Vec<u8> {
+        self.body
+    }
+
+    /// Compresses the records and takes their checksum. `lender` gets the memory back with the last owner of the body.
+    ///
+    /// A body that a codec cannot take goes out as it is, since every broker reads that too.
+    pub(crate) fn seal(
+        self,
+        compressors: &mut CompressorPool,
+        lender: Option<Arc<dyn Lender>>,
+    ) -> SealedRecords {
+        let plain_size = self.body.len();
+        let mut codec = self.compression.codec();
+        let mut body = self.body;
+        let mut replaced = None;
+        if codec != CompressionType::None {
+            match compressors.compress(self.compression, &body) {
+                Ok(compressed) if compressed.len() <= body.capacity() => {
+                    body.clear();
+                    body.extend_from_slice(compressed);
+                }
+                Ok(compressed) => {
+                    replaced = Some(std::mem::replace(&mut body, compressed.to_vec()))
+                }
+                Err(error) => {
+                    log::error!("a batch goes out uncompressed: {error}");
+                    codec = CompressionType::None;
+                }
+            }
+        }
+        let checksum = BodyChecksum::of(&body);
+        let body = match (lender, replaced) {
+            (None, _) => Payload::new(body),
+            (Some(lender), None) => Payload::lent(body, lender),
+            (Some(lender), Some(memory)) => {
+                lender.take_back(memory);
+                Payload::new(body)
+            }
+        };
+        SealedRecords {
+            body,
+            checksum,
+            codec,
+            plain_size,
+            count: self.count,
+            base_timestamp: self.base_timestamp,
+            max_timestamp: self.max_timestamp,
+        }
+    }
+
+    #[inline]
+    fn deltas(&self, timestamp: i64) -> RecordDeltas {
+        RecordDeltas {
+            timestamp: if self.count == 0 {
+                0
+            } else {
+                timestamp.wrapping_sub(self.base_timestamp)
+            },
+            offset: i32::try_from(self.count).unwrap_or(i32::MAX),
+        }
+    }
+
+    #[cold]
+    fn refusal(&self, timestamp: i64, size: usize) -> KafkaError {
+        if self.closed {
+            return KafkaError::illegal_state("batch is closed for appends");
+        }
+        if timestamp < NO_TIMESTAMP {
+            return KafkaError::illegal_argument(format!("timestamp {timestamp} is negative"));
+        }
+        if self.count >= i32::MAX.unsigned_abs() {
+            return KafkaError::illegal_argument(format!(
+                "batch of {} records takes no more",
+                self.count
+            ));
+        }
+        KafkaError::illegal_state(format!(
+            "record of {size} bytes does not fit into the {} bytes left of the batch's memory",
+            self.spare_capacity()
+        ))
+    }
+}
+
+/// The records of a batch that takes no more: immutable, shared with every pending write.
+#[derive(Debug, Clone)]
+pub(crate) struct SealedRecords {
+    body: Payload,
+    checksum: BodyChecksum,
+    codec: CompressionType,
+    plain_size: usize,
+    count: u32,
+    base_timestamp: i64,
+    max_timestamp: i64,
+}
+
+impl SealedRecords {
+    /// The header for one attempt. The body is not read again.
+    pub(crate) fn header(
+        &self,
+        producer: ProducerIdAndEpoch,
+        base_sequence: Option<Sequence>,
+        transactional: bool,
+    ) -> [u8; RECORD_BATCH_OVERHEAD] {
+        let count = i32::try_from(self.count).unwrap_or(i32::MAX);
+        let header = BatchHeader {
+            base_offset: 0,
+            partition_leader_epoch: NO_PARTITION_LEADER_EPOCH,
+            attributes: Attributes::produced(self.codec, transactional),
+            last_offset_delta: count - 1,
+            base_timestamp: self.base_timestamp,
+            max_timestamp: self.max_timestamp,
+            producer,
+            base_sequence: base_sequence.map_or(NO_SEQUENCE, Sequence::to_wire),
+            count,
+        };
+        header.encode(self.body.len(), self.checksum)
+    }
+
+    /// The records as they follow the header, compressed or not.
+    pub(crate) fn body(&self) -> &Payload {
+        &self.body
+    }
+
+    pub(crate) fn codec(&self) -> CompressionType {
+        self.codec
+    }
+
+    pub(crate) fn record_count(&self) -> u32 {
+        self.count
+    }
+
+    pub(crate) fn base_timestamp(&self) -> i64 {
+        self.base_timestamp
+    }
+
+    pub(crate) fn max_timestamp(&self) -> i64 {
+        self.max_timestamp
+    }
+
+    /// The bytes of the whole batch, header included.
+    pub(crate) fn size(&self) -> usize {
+        RECORD_BATCH_OVERHEAD + self.body.len()
+    }
+
+    /// Compressed size over plain size, without the header: what the estimator wants to know.
+    pub(crate) fn compression_ratio(&self) -> f32 {
+        if self.plain_size == 0 {
+            return 1.0;
+        }
+        self.body.len() as f32 / self.plain_size as f32
+    }
+
+    /// The records, read back, with offsets from 0: a batch that is too large is built anew from them.
+    pub(crate) fn records(&self) -> Result<Records, RecordError> {
+        let context = RecordContext {
+            base_offset: 0,
+            base_timestamp: self.base_timestamp,
+            max_timestamp: self.max_timestamp,
+            timestamp_type: TimestampType::CreateTime,
+        };
+        let limit = DECOMPRESSION_LIMIT.max(self.plain_size);
+        Records::read(self.body.clone(), self.codec, self.count, context, limit)
+    }
+}
+
+/// The most bytes that a batch with this record alone can take, header included and not compressed.
+pub(crate) fn estimate_size_upper_bound<H: RecordHeader>(
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+    headers: &[H],
+) -> usize {
+    let fields = RecordFields {
+        key,
+        value,
+        headers,
+    };
+    RECORD_BATCH_OVERHEAD + fields.size_upper_bound()
+}
+
+/// A guess with a margin, as the real ratio moves around the guess.
+fn estimated(plain: usize, ratio: f32) -> usize {
+    (plain as f32 * ratio * ESTIMATION_MARGIN) as usize
+}
+
+const ESTIMATION_MARGIN: f32 = 1.05;
+
+#[cfg(test)]
+mod tests;
