@@ -220,6 +220,10 @@ impl PooledBuffer {
         self.memory.capacity()
     }
 
+    pub(crate) fn pool(&self) -> &Arc<BufferPool> {
+        &self.pool
+    }
+
     /// The bare memory, empty. Whoever takes it owes it to the pool (see [`Lender::take_back`]).
     pub(crate) fn into_memory(mut self) -> Vec<u8> {
         std::mem::take(&mut self.memory)

@@ -54,7 +54,7 @@ pub(crate) struct Part {
 /// Who has the batch that a result belongs to.
 pub(crate) trait BatchOwner: Send + Sync {
     /// Somebody waits for this result: there is no point in lingering.
-    fn somebody_waits(&self, result: &ProduceRequestResult);
+    fn somebody_waits(self: Arc<Self>, result: &ProduceRequestResult);
 
     /// Whether the calling thread is the one that opens the latches, which must therefore never wait for one.
     fn is_io_thread(&self) -> bool;

@@ -1,0 +1,181 @@
+//! The I/O thread's half of the accumulator: which partitions have something to send, sorted by what they wait for.
+//!
+//! Java: `clients/producer/internals/RecordAccumulator.java`, the methods that only the Sender calls.
+//! Differs: a value of its own that the Sender owns, so the compiler knows that one thread drains; partitions stand in
+//! lists by what they wait for, where Java asks each of them on each pass.
+//! Threads: the I/O thread. Locks: `PartitionQueue`, `TransactionManager` inside it; `ReadyList` (leaf).
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BinaryHeap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::client::metadata_snapshot::MetadataSnapshot;
+use crate::common::cluster::{NodeId, TopicPartition};
+use crate::common::fast_hash::FastMap;
+use crate::common::sync::Mutex;
+use crate::producer::internals::producer_batch::ProducerBatch;
+use crate::producer::internals::record_accumulator::RecordAccumulator;
+use crate::producer::internals::record_accumulator::partition_queue::{
+    LockedQueue, PartitionQueue, Place,
+};
+use crate::producer::internals::transaction_manager::TransactionManager;
+use crate::record::compression::CompressorPool;
+
+/// The half that the Sender owns.
+#[derive(Debug)]
+pub(crate) struct RecordDrainer {
+    pub(super) accumulator: Arc<RecordAccumulator>,
+    pub(super) transaction_manager: Option<Arc<Mutex<TransactionManager>>>,
+    /// The cluster as the last pass saw it.
+    pub(super) snapshot: Arc<MetadataSnapshot>,
+    /// Partitions to be looked at by the next pass.
+    pub(super) pending: Vec<Arc<PartitionQueue>>,
+    /// Partitions with something to send, by leader; each list goes round.
+    pub(super) sendable: FastMap<NodeId, VecDeque<Arc<PartitionQueue>>>,
+    pub(super) leaderless: Vec<Arc<PartitionQueue>>,
+    pub(super) blocked: Vec<Arc<PartitionQueue>>,
+    /// Ends of lingers and back-offs.
+    pub(super) timers: Timers,
+    pub(super) expiries: Timers,
+    /// The last pass that took batches out; see `ready`.
+    pub(super) last_drain: Option<Instant>,
+    pub(super) compressors: CompressorPool,
+    /// Random numbers for the jitter of back-offs, from 0 to 1.
+    random: fn() -> f64,
+}
+
+/// Partitions by time, earliest first. Entries that are no longer true are dropped when they come up.
+pub(super) type Timers = BinaryHeap<Reverse<Timer>>;
+
+/// Look at this partition at this time.
+#[derive(Debug)]
+pub(super) struct Timer {
+    pub(super) at: Instant,
+    pub(super) partition: Arc<PartitionQueue>,
+}
+
+impl RecordDrainer {
+    pub(crate) fn new(
+        accumulator: Arc<RecordAccumulator>,
+        transaction_manager: Option<Arc<Mutex<TransactionManager>>>,
+        random: fn() -> f64,
+    ) -> Self {
+        Self {
+            accumulator,
+            transaction_manager,
+            snapshot: Arc::default(),
+            pending: Vec::new(),
+            sendable: FastMap::default(),
+            leaderless: Vec::new(),
+            blocked: Vec::new(),
+            timers: Timers::new(),
+            expiries: Timers::new(),
+            last_drain: None,
+            compressors: CompressorPool::new(),
+            random,
+        }
+    }
+
+    /// The calling thread is the one that drains: from now on it is refused to wait for records.
+    pub(crate) fn enter_io_thread(&self) {
+        self.accumulator.ready.enter_io_thread();
+    }
+
+    /// Puts a batch back that may be tried again, after a back-off. It keeps its number, its memory and its age.
+    pub(crate) fn reenqueue(&mut self, mut batch: ProducerBatch, now: Instant) {
+        let random = (self.random)();
+        let backoff = self.accumulator.config.retry_backoff;
+        batch.retry_after(now, |failures| backoff.backoff(failures, random));
+        self.put_back(batch);
+    }
+
+    /// Puts a batch back as it is.
+    pub(crate) fn put_back(&mut self, batch: ProducerBatch) {
+        let Some(partition) = self.find(batch.topic_partition()) else {
+            debug_assert!(false, "a batch comes from a queue");
+            return;
+        };
+        let mut queue = partition.lock();
+        queue.insert_in_sequence_order(batch);
+        self.look_again(&partition, &mut queue);
+    }
+
+    /// The request that held the partition has ended, one way or the other. Java: `unmutePartition`.
+    pub(crate) fn unmute(&mut self, tp: &TopicPartition) {
+        if let Some(partition) = self.find(tp) {
+            let mut queue = partition.lock();
+            queue.muted = false;
+            self.look_again(&partition, &mut queue);
+        }
+    }
+
+    /// Takes the batches with a number out of a partition's queue: their run of numbers starts over.
+    pub(crate) fn take_numbered(&mut self, tp: &TopicPartition) -> Vec<ProducerBatch> {
+        let Some(partition) = self.find(tp) else {
+            return Vec::new();
+        };
+        let mut queue = partition.lock();
+        let numbered = queue.take_where(|batch| batch.identity().is_some());
+        self.look_again(&partition, &mut queue);
+        numbered
+    }
+
+    /// Closes the accumulator and takes every batch out of it. Java: `abortIncompleteBatches`; the Sender has the rest.
+    pub(crate) fn abort_incomplete(&mut self) -> Vec<ProducerBatch> {
+        self.accumulator.close();
+        self.take_from_all(|_| true)
+    }
+
+    /// Takes out every batch that was never sent. Java: `abortUndrainedBatches`.
+    pub(crate) fn abort_undrained(&mut self) -> Vec<ProducerBatch> {
+        self.take_from_all(|batch| batch.sealed().is_none())
+    }
+
+    fn take_from_all(&mut self, wanted: impl Fn(&ProducerBatch) -> bool) -> Vec<ProducerBatch> {
+        let queues = self.accumulator.topics.queues();
+        queues
+            .iter()
+            .flat_map(|queue| queue.lock().take_where(&wanted))
+            .collect()
+    }
+
+    pub(super) fn find(&self, tp: &TopicPartition) -> Option<Arc<PartitionQueue>> {
+        let topic = self.accumulator.topics.find(tp.topic())?;
+        topic.find(tp.partition()).cloned()
+    }
+
+    /// Something changed that the next pass must judge.
+    pub(super) fn look_again(
+        &mut self,
+        partition: &Arc<PartitionQueue>,
+        queue: &mut LockedQueue<'_>,
+    ) {
+        queue.place = Place::Listed { at_once: true };
+        self.pending.push(Arc::clone(partition));
+    }
+
+    pub(super) fn delivery_timeout(&self) -> Duration {
+        self.accumulator.config.delivery_timeout
+    }
+}
+
+impl PartialEq for Timer {
+    fn eq(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+}
+
+impl Eq for Timer {}
+
+impl PartialOrd for Timer {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Timer {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.at.cmp(&other.at)
+    }
+}

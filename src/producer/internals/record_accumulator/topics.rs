@@ -1,0 +1,172 @@
+//! Finds a topic's queues by its name and a partition's queue by its number, without locks and without counting references.
+//!
+//! Java: the `topicInfoMap` in `clients/producer/internals/RecordAccumulator.java`, its `TopicInfo`.
+//! Differs: both tables only grow and never move an entry, so a reader needs no lock and an append borrows what it finds.
+//! Threads: any. Locks: `PartitionLoad` (leaf), when the sticky choice changes.
+
+use std::fmt;
+use std::hash::Hasher;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use crate::common::cluster::TopicPartition;
+use crate::common::fast_hash::FastHasher;
+use crate::common::sync::{Mutex, Rank};
+use crate::producer::internals::built_in_partitioner::{BuiltInPartitioner, PartitionLoad};
+use crate::producer::internals::record_accumulator::partition_queue::PartitionQueue;
+use crate::producer::internals::record_accumulator::ready_list::ReadyList;
+
+/// All topics that were ever sent to.
+pub(super) struct Topics {
+    buckets: Box<[Link]>,
+    sticky_batch_size: usize,
+    ready: Arc<ReadyList>,
+    /// Every queue there is, for those who must look at all of them: close and abort.
+    queues: Mutex<Vec<Arc<PartitionQueue>>>,
+}
+
+type Link = OnceLock<Box<TopicQueues>>;
+
+/// The queues of one topic, and how records without a key are spread over them. Java: `TopicInfo`.
+pub(crate) struct TopicQueues {
+    name: Arc<str>,
+    partitions: Partitions,
+    pub(super) partitioner: BuiltInPartitioner,
+    pub(super) load: Mutex<LoadTable>,
+    /// Another topic in the same bucket.
+    next: Link,
+}
+
+/// The load that the last choices were made by.
+pub(super) struct LoadTable {
+    pub(super) load: PartitionLoad,
+    /// How many more choices it serves.
+    pub(super) choices_left: usize,
+}
+
+impl Topics {
+    pub(super) fn new(sticky_batch_size: usize, ready: Arc<ReadyList>) -> Self {
+        Self {
+            buckets: (0..BUCKETS).map(|_| Link::new()).collect(),
+            sticky_batch_size,
+            ready,
+            queues: Mutex::new(Rank::Leaf, Vec::new()),
+        }
+    }
+
+    /// The queues of a topic, made with the first call.
+    pub(super) fn topic(&self, name: &str) -> &TopicQueues {
+        let mut link = self.bucket(name);
+        loop {
+            let topic = link.get_or_init(|| Box::new(self.new_topic(name)));
+            if *topic.name == *name {
+                return topic;
+            }
+            link = &topic.next;
+        }
+    }
+
+    /// The queues of a topic that was sent to before.
+    pub(super) fn find(&self, name: &str) -> Option<&TopicQueues> {
+        let mut link = self.bucket(name);
+        loop {
+            let topic = link.get()?;
+            if *topic.name == *name {
+                return Some(topic);
+            }
+            link = &topic.next;
+        }
+    }
+
+    /// The queue of one partition of `topic`, made with the first call.
+    pub(super) fn queue<'a>(
+        &self,
+        topic: &'a TopicQueues,
+        partition: i32,
+    ) -> Option<&'a Arc<PartitionQueue>> {
+        let cell = topic.partitions.cell(partition)?;
+        Some(cell.get_or_init(|| {
+            let tp = TopicPartition::new(Arc::clone(&topic.name), partition);
+            let queue = Arc::new(PartitionQueue::new(tp, Arc::clone(&self.ready)));
+            self.queues.lock().push(Arc::clone(&queue));
+            topic.partitions.count.fetch_add(1, Ordering::Release);
+            queue
+        }))
+    }
+
+    /// Every queue there is.
+    pub(super) fn queues(&self) -> Vec<Arc<PartitionQueue>> {
+        self.queues.lock().clone()
+    }
+
+    fn bucket(&self, name: &str) -> &Link {
+        let mut hasher = FastHasher::default();
+        hasher.write(name.as_bytes());
+        &self.buckets[hasher.finish() as usize % BUCKETS]
+    }
+
+    fn new_topic(&self, name: &str) -> TopicQueues {
+        let table = LoadTable {
+            load: PartitionLoad::Uniform,
+            choices_left: 0,
+        };
+        TopicQueues {
+            name: Arc::from(name),
+            partitions: Partitions::default(),
+            partitioner: BuiltInPartitioner::new(self.sticky_batch_size),
+            load: Mutex::new(Rank::Leaf, table),
+            next: Link::new(),
+        }
+    }
+}
+
+impl TopicQueues {
+    /// The queue of a partition that was sent to before.
+    pub(super) fn find(&self, partition: i32) -> Option<&Arc<PartitionQueue>> {
+        self.partitions.cell(partition)?.get()
+    }
+
+    /// How many partitions were sent to.
+    pub(super) fn used_partitions(&self) -> usize {
+        self.partitions.count.load(Ordering::Acquire)
+    }
+}
+
+impl fmt::Debug for Topics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Topics").finish_non_exhaustive()
+    }
+}
+
+/// Queues by number: segments that double in size, each made when one of its numbers is used first.
+struct Partitions {
+    segments: [OnceLock<Box<[QueueCell]>>; SEGMENTS],
+    count: AtomicUsize,
+}
+
+type QueueCell = OnceLock<Arc<PartitionQueue>>;
+
+impl Partitions {
+    /// Nothing for a negative number.
+    fn cell(&self, partition: i32) -> Option<&QueueCell> {
+        let at = usize::try_from(partition).ok()? + FIRST_SEGMENT;
+        let size = FIRST_SEGMENT << (at / FIRST_SEGMENT).ilog2();
+        let segment = self.segments.get((at / FIRST_SEGMENT).ilog2() as usize)?;
+        let cells = segment.get_or_init(|| (0..size).map(|_| QueueCell::new()).collect());
+        cells.get(at - size)
+    }
+}
+
+impl Default for Partitions {
+    fn default() -> Self {
+        Self {
+            segments: std::array::from_fn(|_| OnceLock::new()),
+            count: AtomicUsize::new(0),
+        }
+    }
+}
+
+const BUCKETS: usize = 1024;
+const FIRST_SEGMENT: usize = 16;
+/// Enough for every positive `i32`.
+const SEGMENTS: usize = 28;
