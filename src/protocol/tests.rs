@@ -2,3 +2,4 @@
 
 mod decode_fuzz;
 mod oracle;
+mod schemas;

@@ -32,8 +32,9 @@ where
     let mut random = Rng::with_seed(3);
     for version in Ours::FIRST_VERSION..=Ours::LAST_VERSION {
         if !(Theirs::VERSIONS.min..=Theirs::VERSIONS.max).contains(&version) {
-            println!(
-                "{} v{version}: kafka-protocol lacks it, only the schema test holds it",
+            assert!(
+                LACKING.contains(&(Ours::NAME, version)),
+                "{} v{version}",
                 Ours::NAME
             );
             continue;
@@ -132,3 +133,6 @@ impl<T: Oracle<U>, U> Oracle<Option<U>> for Option<T> {
 }
 
 const VALUES_PER_VERSION: usize = 200;
+
+/// What `kafka-protocol` 0.18 does not have of Kafka 4.3. Only the comparison with the schemas of the jar holds these.
+const LACKING: [(&str, i16); 2] = [("ListOffsetsRequest", 11), ("ListOffsetsResponse", 11)];
