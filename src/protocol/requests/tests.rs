@@ -14,13 +14,10 @@ use crate::protocol::messages::produce::*;
 
 /// Bytes from hex digits; blanks and bars are for the eye.
 fn hex(text: &str) -> Vec<u8> {
-    let digits: Vec<u32> = text
-        .chars()
-        .filter_map(|digit| digit.to_digit(16))
-        .collect();
-    digits
-        .chunks(2)
-        .map(|pair| (pair[0] * 16 + pair[1]) as u8)
+    let digits: Vec<char> = text.chars().filter(char::is_ascii_hexdigit).collect();
+    let pairs = digits.chunks(2).map(|pair| pair.iter().collect::<String>());
+    pairs
+        .map(|pair| u8::from_str_radix(&pair, 16).expect("hex digits"))
         .collect()
 }
 
