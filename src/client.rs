@@ -9,8 +9,13 @@
 //! (`metadata_snapshot`, `metadata`, `metadata_handle`, `api_versions`), how brokers are reached (`host_resolver`,
 //! `cluster_connection_states`, `in_flight_requests`), and the whole (`network_client`).
 
+pub(crate) mod api_versions;
 pub(crate) mod client_request;
+pub(crate) mod cluster_connection_states;
+pub(crate) mod host_resolver;
+pub(crate) mod in_flight_requests;
 pub(crate) mod kafka_client;
 pub(crate) mod metadata;
 pub(crate) mod metadata_handle;
 pub(crate) mod metadata_snapshot;
+pub(crate) mod network_client;

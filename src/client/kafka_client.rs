@@ -42,10 +42,8 @@ pub(crate) trait KafkaClient {
         expects_response: bool,
     ) -> ClientRequest;
 
-    /// Sends a request to a node that is ready. A request that no common version can carry is answered by the next poll.
-    ///
-    /// # Panics
-    /// Where the node is not ready: the caller forgot to ask.
+    /// Sends a request to a node that is ready. A request that no common version can carry fails with the next poll; so
+    /// does one to a node that is not ready, which is a mistake of the caller and is logged as such.
     fn send(&mut self, request: ClientRequest, now: Instant);
 
     /// Waits at most `timeout` for something to happen and adds what happened to `responses`: each request that was sent
@@ -119,6 +117,7 @@ impl ClientWaker {
     }
 
     /// A waker with nobody to wake, for fakes without a selector.
+    #[cfg(test)]
     pub(crate) fn idle() -> Self {
         Self(Arc::new(SelectorWaker::new(|| {})))
     }

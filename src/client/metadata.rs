@@ -91,10 +91,10 @@ impl Metadata {
         metadata
     }
 
-    /// Forgets the cluster and begins again with the bootstrap servers (KIP-899). Topics of interest and the epochs seen
-    /// last survive.
+    /// Forgets the brokers and begins again with the bootstrap servers (KIP-899). Topics survive without their leaders, so
+    /// that the application can go on filling batches, and so do the epochs seen last.
     pub(crate) fn rebootstrap(&mut self) {
-        let next = MetadataSnapshot::bootstrap(self.snapshot.version, self.bootstrap.clone());
+        let next = self.snapshot.rebootstrapped(self.bootstrap.clone());
         self.publish(next);
         self.schedule.request_full_update(false);
     }

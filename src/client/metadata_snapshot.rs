@@ -36,15 +36,18 @@ pub(crate) struct MetadataSnapshot {
 }
 
 impl MetadataSnapshot {
-    /// The bootstrap servers, and nothing known about the cluster behind them.
-    pub(crate) fn bootstrap(version: u64, nodes: Vec<Node>) -> Self {
-        let mut snapshot = Self {
-            version,
+    /// The same topics without their leaders, behind bootstrap servers that nobody has asked yet.
+    pub(crate) fn rebootstrapped(&self, nodes: Vec<Node>) -> Self {
+        let mut next = Self {
             is_bootstrap: true,
-            ..Self::default()
+            cluster_id: None,
+            controller: None,
+            fatal_error: None,
+            ..self.clone()
         };
-        snapshot.set_nodes(nodes);
-        snapshot
+        next.set_nodes(nodes);
+        next.drop_leaders_without_node();
+        next
     }
 
     /// A topic, where it is known to exist.
@@ -131,6 +134,23 @@ impl MetadataSnapshot {
         nodes.sort_by_key(Node::node_id);
         nodes.dedup_by_key(|node| node.node_id());
         self.nodes = nodes;
+    }
+
+    /// The list of nodes that came with an answer about some topics also holds for the others.
+    pub(crate) fn drop_leaders_without_node(&mut self) {
+        let is_known = |p: &PartitionMetadata| p.leader.is_none_or(|id| self.node(id).is_some());
+        let stale: Vec<_> = self
+            .topics()
+            .filter(|topic| !topic.partitions.iter().all(is_known))
+            .map(|topic| TopicMetadata::clone(topic))
+            .collect();
+        for mut topic in stale {
+            for partition in &mut topic.partitions {
+                partition.leader = partition.leader.filter(|id| self.node(*id).is_some());
+            }
+            topic.refresh_available();
+            self.set_topic(topic);
+        }
     }
 
     /// Adds a topic or replaces it.

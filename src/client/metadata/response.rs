@@ -50,7 +50,7 @@ impl Metadata {
         }
         next.retain_topics(|name| self.topics.retain_topic(name, now).is_some());
         if is_partial {
-            drop_leaders_without_node(&mut next);
+            next.drop_leaders_without_node();
         }
         let topics = &self.topics;
         self.last_seen.retain(|name, _| topics.contains(name));
@@ -243,23 +243,6 @@ fn partition(answer: &MetadataResponsePartition, epoch: Option<LeaderEpoch>) -> 
         replicas: ids(&answer.replica_nodes),
         in_sync_replicas: ids(&answer.isr_nodes),
         offline_replicas: ids(&answer.offline_replicas),
-    }
-}
-
-/// The list of nodes that came with an answer about some topics also holds for the others.
-fn drop_leaders_without_node(next: &mut MetadataSnapshot) {
-    let is_known = |p: &PartitionMetadata| p.leader.is_none_or(|id| next.node(id).is_some());
-    let stale: Vec<_> = next
-        .topics()
-        .filter(|topic| !topic.partitions.iter().all(is_known))
-        .map(|topic| TopicMetadata::clone(topic))
-        .collect();
-    for mut topic in stale {
-        for partition in &mut topic.partitions {
-            partition.leader = partition.leader.filter(|id| next.node(*id).is_some());
-        }
-        topic.refresh_available();
-        next.set_topic(topic);
     }
 }
 

@@ -1,0 +1,1 @@
+//! What the connection states promise.

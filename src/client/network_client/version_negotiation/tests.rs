@@ -1,0 +1,1 @@
+//! What the exchange of versions promises.
