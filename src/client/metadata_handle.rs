@@ -17,13 +17,3 @@ pub(crate) trait MetadataHandle {
     /// Runs `action` on the core under its lock. Where that left a new snapshot, publishes it and wakes every waiter.
     fn with<R>(&self, action: impl FnOnce(&mut Metadata) -> R) -> R;
 }
-
-impl<T: MetadataHandle> MetadataHandle for Arc<T> {
-    fn snapshot(&self) -> Arc<MetadataSnapshot> {
-        T::snapshot(self)
-    }
-
-    fn with<R>(&self, action: impl FnOnce(&mut Metadata) -> R) -> R {
-        T::with(self, action)
-    }
-}
