@@ -17,6 +17,19 @@ pub use common::cluster::{Node, PartitionInfo, TopicPartition};
 pub use common::error_kind::ErrorKind;
 pub use common::header::{Header, Headers};
 pub use common::kafka_error::{Attempt, KafkaError, Persisted, TimeLimit};
+pub use common::serialization::{DefaultSerializer, Serializer};
 pub use producer::internals::future_record_metadata::FutureRecordMetadata;
+pub use producer::partitioner::{Cluster, Partitioner, RecordToPlace, RoundRobinPartitioner};
 pub use producer::producer_config::{Acks, ConfigKey, ProducerConfig, ProducerConfigBuilder};
+pub use producer::producer_interceptor::{Acknowledgement, InterceptedRecord, ProducerInterceptor};
+pub use producer::producer_record::{Null, ProducerRecord};
 pub use producer::record_metadata::RecordMetadata;
+
+/// The serializers of Java, byte for byte.
+pub mod serialization {
+    pub use crate::common::serialization::{
+        BooleanSerializer, ByteArraySerializer, DoubleSerializer, FloatSerializer,
+        IntegerSerializer, ListSerializer, LongSerializer, ShortSerializer, StringSerializer,
+        UuidSerializer, VoidSerializer,
+    };
+}

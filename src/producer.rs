@@ -5,5 +5,8 @@
 //! Threads: see each file. Locks: see `internals`.
 
 pub(crate) mod internals;
+pub(crate) mod partitioner;
 pub(crate) mod producer_config;
+pub(crate) mod producer_interceptor;
+pub(crate) mod producer_record;
 pub(crate) mod record_metadata;

@@ -86,9 +86,9 @@ impl ConfigKey {
         }
     }
 
-    /// Whether the key is of this crate alone and unknown to Java.
+    /// Whether Java's own table lacks the key: the keys of this crate, and those which only Java's serializers know.
     pub fn is_own(&self) -> bool {
-        self.name.starts_with("ottla.")
+        self.name.starts_with("ottla.") || self.name.ends_with("serializer.encoding")
     }
 
     /// Reads a value, checks its range, and refuses what has no effect here.

@@ -23,7 +23,10 @@ fn page() -> String {
     let mut page = String::from(INTRODUCTION);
     let groups: [(&str, fn(&ConfigKey) -> bool); 4] = [
         ("Keys that work", |key| key.is_supported() && !key.is_own()),
-        ("Keys of ottla alone", ConfigKey::is_own),
+        (
+            "Keys that Java's own table does not have",
+            ConfigKey::is_own,
+        ),
         ("Keys whose feature is still to come", |key| {
             key.note().starts_with("not supported yet")
         }),
