@@ -185,7 +185,7 @@ mod tests {
     use crate::testing::mock_time::MockTime;
 
     fn cluster(leaders: &[Option<i32>]) -> MetadataSnapshot {
-        let mut snapshot = MetadataSnapshot::bootstrap(1, Vec::new());
+        let mut snapshot = MetadataSnapshot::default();
         snapshot.set_nodes(vec![Node::new(0, "a", 1), Node::new(1, "b", 2)]);
         let partitions = leaders
             .iter()
