@@ -170,6 +170,14 @@ impl MemoryRecordsBuilder {
         self.compression
     }
 
+    /// The same batch, to be sealed as it stands.
+    pub(crate) fn without_compression(self) -> Self {
+        Self {
+            compression: Compression::NONE,
+            ..self
+        }
+    }
+
     /// The highest timestamp so far; -1 in an empty batch.
     pub(crate) fn max_timestamp(&self) -> i64 {
         self.max_timestamp
