@@ -24,6 +24,7 @@ pub use producer::producer_config::{Acks, ConfigKey, ProducerConfig, ProducerCon
 pub use producer::producer_interceptor::{Acknowledgement, InterceptedRecord, ProducerInterceptor};
 pub use producer::producer_record::{Null, ProducerRecord};
 pub use producer::record_metadata::RecordMetadata;
+pub use producer::unsent_record::UnsentRecord;
 
 /// The serializers of Java, byte for byte.
 pub mod serialization {

@@ -10,3 +10,4 @@ pub(crate) mod producer_config;
 pub(crate) mod producer_interceptor;
 pub(crate) mod producer_record;
 pub(crate) mod record_metadata;
+pub(crate) mod unsent_record;

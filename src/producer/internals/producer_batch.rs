@@ -25,9 +25,13 @@ use crate::record::memory_records_builder::SealedRecords;
 
 mod delivery;
 mod open_records;
+mod split;
+mod unsent;
 
 use self::delivery::Delivery;
 pub(crate) use self::open_records::{OpenRecords, RecordToAppend};
+pub(crate) use self::split::Splitter;
+pub(crate) use crate::producer::unsent_record::UnsentRecord;
 
 /// What runs when a record is done: on the I/O thread, before the record's future is done.
 pub(crate) type Callback = Box<dyn FnOnce(Result<RecordMetadata, KafkaError>) + Send>;

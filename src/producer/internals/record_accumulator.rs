@@ -36,7 +36,6 @@ mod ready_list;
 mod record_drainer;
 mod topics;
 
-pub(crate) use self::partition_queue::PartitionQueue;
 pub(crate) use self::ready::ReadyCheckResult;
 pub(crate) use self::record_drainer::RecordDrainer;
 

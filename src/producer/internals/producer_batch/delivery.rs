@@ -62,6 +62,16 @@ impl Delivery {
         self.failures += 1;
     }
 
+    /// What a part of the batch begins with: nothing to wait for, but the same past.
+    pub(super) fn of_part(&self) -> Self {
+        Self {
+            attempts: self.attempts.clone(),
+            unknown: self.unknown,
+            leader_epoch: self.leader_epoch,
+            ..Self::default()
+        }
+    }
+
     /// A newer leader epoch makes the next retry free of back-off, once (KIP-951).
     pub(super) fn update_leader_epoch(&mut self, latest: Option<LeaderEpoch>) {
         if latest > self.leader_epoch {

@@ -83,6 +83,12 @@ impl OpenRecords {
         self.builder.seal(compressors, Some(self.pool))
     }
 
+    /// As `seal`, without compression.
+    pub(super) fn seal_plain(self, compressors: &mut CompressorPool) -> SealedRecords {
+        let plain = self.builder.without_compression();
+        plain.seal(compressors, Some(self.pool))
+    }
+
     /// Gives the buffer back to the pool.
     pub(super) fn release(self) {
         self.pool.take_back(self.builder.into_memory());

@@ -14,13 +14,14 @@ use crate::client::metadata_snapshot::MetadataSnapshot;
 use crate::common::cluster::{NodeId, TopicPartition};
 use crate::common::fast_hash::FastMap;
 use crate::common::sync::Mutex;
-use crate::producer::internals::producer_batch::ProducerBatch;
+use crate::producer::internals::producer_batch::{ProducerBatch, Splitter};
 use crate::producer::internals::record_accumulator::RecordAccumulator;
 use crate::producer::internals::record_accumulator::partition_queue::{
     LockedQueue, PartitionQueue, Place,
 };
-use crate::producer::internals::transaction_manager::TransactionManager;
+use crate::producer::internals::transaction_manager::{BatchId, TransactionManager};
 use crate::record::compression::CompressorPool;
+use crate::record::compression_type::CompressionType;
 
 /// The half that the Sender owns.
 #[derive(Debug)]
@@ -101,6 +102,40 @@ impl RecordDrainer {
         self.look_again(&partition, &mut queue);
     }
 
+    /// Puts a batch that the broker found too large back in parts. A batch of one record comes back: it must fail.
+    ///
+    /// Java: `splitAndReenqueue`.
+    pub(crate) fn split_and_reenqueue(&mut self, big: ProducerBatch) -> Result<(), ProducerBatch> {
+        let identity = big.identity();
+        let tp = big.topic_partition().clone();
+        if let Some(sealed) = big.sealed().filter(|s| s.codec() != CompressionType::None) {
+            let ratios = &self.accumulator.ratios;
+            let observed = sealed.compression_ratio();
+            ratios.set_after_split(tp.shared_topic(), sealed.codec(), observed);
+        }
+        let mut parts = big.split(&mut Splitter {
+            batch_size: self.accumulator.config.batch_size,
+            compression: self.accumulator.config.compression,
+            compressors: &mut self.compressors,
+            incomplete: &self.accumulator.incomplete,
+        })?;
+        if let (Some((identity, first)), Some(manager)) = (identity, &self.transaction_manager) {
+            let counts: Vec<_> = parts.iter().map(ProducerBatch::record_count).collect();
+            let whole = BatchId {
+                tp: &tp,
+                identity,
+                first,
+            };
+            let firsts = manager.lock().handle_split(whole, &counts);
+            for (part, first) in parts.iter_mut().zip(firsts) {
+                part.set_identity(identity, first);
+            }
+        }
+        // Without numbers each goes to the front, so the last one goes first.
+        parts.into_iter().rev().for_each(|part| self.put_back(part));
+        Ok(())
+    }
+
     /// The request that held the partition has ended, one way or the other. Java: `unmutePartition`.
     pub(crate) fn unmute(&mut self, tp: &TopicPartition) {
         if let Some(partition) = self.find(tp) {
@@ -121,10 +156,16 @@ impl RecordDrainer {
         numbered
     }
 
-    /// Closes the accumulator and takes every batch out of it. Java: `abortIncompleteBatches`; the Sender has the rest.
+    /// Closes the accumulator and takes every batch out of it, sealed, so that its records can be read back.
+    ///
+    /// Java: `abortIncompleteBatches`; the Sender has the batches that are on their way.
     pub(crate) fn abort_incomplete(&mut self) -> Vec<ProducerBatch> {
         self.accumulator.close();
-        self.take_from_all(|_| true)
+        let mut batches = self.take_from_all(|_| true);
+        for batch in &mut batches {
+            batch.seal_plain(&mut self.compressors);
+        }
+        batches
     }
 
     /// Takes out every batch that was never sent. Java: `abortUndrainedBatches`.
