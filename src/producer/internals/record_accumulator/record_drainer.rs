@@ -136,6 +136,24 @@ impl RecordDrainer {
         Ok(())
     }
 
+    /// Takes the numbers from batches that are certainly not written, and puts them back in their order.
+    pub(crate) fn put_back_unnumbered(&mut self, batches: Vec<ProducerBatch>) {
+        // Each goes to the front, so the last one goes first.
+        for mut batch in batches.into_iter().rev() {
+            batch.clear_identity();
+            self.put_back(batch);
+        }
+    }
+
+    /// Holds a partition back until it is unmuted. Java: `mutePartition`.
+    pub(crate) fn mute(&mut self, tp: &TopicPartition) {
+        if let Some(partition) = self.find(tp) {
+            let mut queue = partition.lock();
+            queue.muted = true;
+            self.look_again(&partition, &mut queue);
+        }
+    }
+
     /// The request that held the partition has ended, one way or the other. Java: `unmutePartition`.
     pub(crate) fn unmute(&mut self, tp: &TopicPartition) {
         if let Some(partition) = self.find(tp) {
@@ -154,6 +172,11 @@ impl RecordDrainer {
         let numbered = queue.take_where(|batch| batch.identity().is_some());
         self.look_again(&partition, &mut queue);
         numbered
+    }
+
+    /// The half that application threads use.
+    pub(crate) fn accumulator(&self) -> &RecordAccumulator {
+        &self.accumulator
     }
 
     /// Closes the accumulator and takes every batch out of it, sealed, so that its records can be read back.
