@@ -34,3 +34,12 @@ pub mod serialization {
         UuidSerializer, VoidSerializer,
     };
 }
+
+/// An in-process Kafka cluster for tests, demos and teaching (feature `embedded-broker`).
+#[cfg(feature = "embedded-broker")]
+pub mod embedded {
+    pub use crate::broker::embedded_cluster::{
+        EmbeddedCluster, EmbeddedClusterBuilder, StoredRecord,
+    };
+    pub use crate::broker::faults::{Api, Fault};
+}

@@ -1,0 +1,62 @@
+//! ApiVersions (18), versions 0 to 4: what the broker speaks.
+//!
+//! A version that is not known is answered in the form of version 0 with UNSUPPORTED_VERSION and the range of
+//! ApiVersions itself, from which the client picks again (KIP-511).
+//!
+//! Java: `server/ApiVersionManager.java`.
+//! Differs: the range of every API that has a handler; no finalized features before transactions exist.
+//! Threads: plain function. Locks: none.
+
+use crate::protocol::api_keys::ApiKeys;
+use crate::protocol::errors::Errors;
+use crate::protocol::messages::api_versions::{
+    ApiVersion, ApiVersionsRequest, ApiVersionsResponse,
+};
+
+pub(crate) fn handle(version: i16, request: &ApiVersionsRequest) -> ApiVersionsResponse {
+    if !ApiKeys::ApiVersions.versions().contains(&version) {
+        return unsupported();
+    }
+    if version >= 3
+        && !(is_legal(&request.client_software_name) && is_legal(&request.client_software_version))
+    {
+        return failed(Errors::InvalidRequest);
+    }
+    ApiVersionsResponse {
+        api_keys: ApiKeys::ALL.iter().map(|api| range(*api)).collect(),
+        ..ApiVersionsResponse::default()
+    }
+}
+
+pub(crate) fn failed(error: Errors) -> ApiVersionsResponse {
+    ApiVersionsResponse {
+        error_code: error.code(),
+        ..ApiVersionsResponse::default()
+    }
+}
+
+/// The answer to an ApiVersions request of a version that is not known.
+pub(crate) fn unsupported() -> ApiVersionsResponse {
+    ApiVersionsResponse {
+        api_keys: vec![range(ApiKeys::ApiVersions)],
+        ..failed(Errors::UnsupportedVersion)
+    }
+}
+
+fn range(api: ApiKeys) -> ApiVersion {
+    let versions = api.versions();
+    let (min_version, max_version) = (*versions.start(), *versions.end());
+    ApiVersion {
+        api_key: api.id(),
+        min_version,
+        max_version,
+        ..ApiVersion::default()
+    }
+}
+
+/// KIP-511: letters and digits, with `.` and `-` between them.
+fn is_legal(text: &str) -> bool {
+    let inside = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    edge(text.chars().next()) && edge(text.chars().next_back()) && text.chars().all(inside)
+}

@@ -1,0 +1,148 @@
+//! Fetch (1), versions 4 to 18: reads batches from an offset on.
+//!
+//! Sessions (from version 7) are not offered: session id 0 in every answer tells the client to ask in full each time.
+//! From version 13 topics are named by id.
+//!
+//! Java: `core/server/KafkaApis.scala`, `handleFetchRequest`; `core/server/DelayedFetch.scala`.
+//! Differs: a fetch that finds too little is asked again after every request, which a small cluster can afford.
+//! Threads: plain function. Locks: none.
+
+use std::time::Duration;
+
+use crate::broker::broker_core::BrokerCore;
+use crate::broker::kafka_apis::Answer;
+use crate::common::cluster::NodeId;
+use crate::protocol::Records;
+use crate::protocol::errors::Errors;
+use crate::protocol::messages::fetch::{
+    FetchPartition, FetchRequest, FetchResponse, FetchTopic, FetchableTopicResponse, PartitionData,
+};
+
+pub(crate) fn handle(
+    core: &BrokerCore,
+    broker: NodeId,
+    version: i16,
+    request: &FetchRequest,
+) -> Answer {
+    match again(core, broker, version, request, true) {
+        Some(response) => Answer::Now(response.into()),
+        None => Answer::WhenData(Duration::from_millis(
+            u64::try_from(request.max_wait_ms).unwrap_or_default(),
+        )),
+    }
+}
+
+/// The answer, where there is enough to answer with; out of time, whatever there is.
+pub(crate) fn again(
+    core: &BrokerCore,
+    broker: NodeId,
+    version: i16,
+    request: &FetchRequest,
+    in_time: bool,
+) -> Option<FetchResponse> {
+    let mut budget = usize::try_from(request.max_bytes).unwrap_or_default();
+    let mut found = 0;
+    let mut any_error = false;
+    let mut responses = Vec::new();
+    for topic in &request.topics {
+        let name = if version >= FIRST_VERSION_WITH_IDS {
+            core.topics.name_of(topic.topic_id)
+        } else {
+            Some(topic.topic.as_str())
+        };
+        let mut partitions = Vec::new();
+        for wanted in &topic.partitions {
+            let data = match name {
+                Some(name) => read(core, broker, name, wanted, budget, found == 0),
+                None => refused(wanted, Errors::UnknownTopicId),
+            };
+            let size = data.records.as_ref().map_or(0, Records::size);
+            found += size;
+            budget = budget.saturating_sub(size);
+            any_error |= data.error_code != 0;
+            partitions.push(data);
+        }
+        responses.push(topic_response(topic, partitions));
+    }
+    let enough = found >= usize::try_from(request.min_bytes).unwrap_or_default();
+    if in_time && !enough && !any_error && request.max_wait_ms > 0 {
+        return None;
+    }
+    Some(FetchResponse {
+        responses,
+        ..FetchResponse::default()
+    })
+}
+
+pub(crate) fn failed(request: &FetchRequest, error: Errors) -> FetchResponse {
+    let responses = request.topics.iter().map(|topic| {
+        topic_response(
+            topic,
+            topic
+                .partitions
+                .iter()
+                .map(|wanted| refused(wanted, error))
+                .collect(),
+        )
+    });
+    FetchResponse {
+        responses: responses.collect(),
+        ..FetchResponse::default()
+    }
+}
+
+fn read(
+    core: &BrokerCore,
+    broker: NodeId,
+    topic: &str,
+    wanted: &FetchPartition,
+    budget: usize,
+    first: bool,
+) -> PartitionData {
+    let Some(partition) = core.topics.partition(topic, wanted.partition) else {
+        return refused(wanted, Errors::UnknownTopicOrPartition);
+    };
+    if partition.leader != Some(broker) {
+        return refused(wanted, Errors::NotLeaderOrFollower);
+    }
+    let log = &partition.log;
+    if !(log.start_offset()..=log.end_offset()).contains(&wanted.fetch_offset) {
+        return refused(wanted, Errors::OffsetOutOfRange);
+    }
+    let limit = usize::try_from(wanted.partition_max_bytes)
+        .unwrap_or_default()
+        .min(budget);
+    // The first batch of an answer always fits, so that a large one can be read at all.
+    let records = log.read(wanted.fetch_offset, limit, first);
+    PartitionData {
+        partition_index: wanted.partition,
+        high_watermark: log.end_offset(),
+        last_stable_offset: log.end_offset(),
+        log_start_offset: log.start_offset(),
+        records: Some(records),
+        ..PartitionData::default()
+    }
+}
+
+fn topic_response(topic: &FetchTopic, partitions: Vec<PartitionData>) -> FetchableTopicResponse {
+    FetchableTopicResponse {
+        topic: topic.topic.clone(),
+        topic_id: topic.topic_id,
+        partitions,
+        ..FetchableTopicResponse::default()
+    }
+}
+
+fn refused(wanted: &FetchPartition, error: Errors) -> PartitionData {
+    PartitionData {
+        partition_index: wanted.partition,
+        error_code: error.code(),
+        high_watermark: -1,
+        last_stable_offset: -1,
+        log_start_offset: -1,
+        records: Some(Records::default()),
+        ..PartitionData::default()
+    }
+}
+
+const FIRST_VERSION_WITH_IDS: i16 = 13;

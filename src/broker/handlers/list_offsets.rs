@@ -1,0 +1,103 @@
+//! ListOffsets (2), versions 1 to 11: the first and the next offset of a partition, and the offset at a time.
+//!
+//! Timestamp -1 means the next offset, -2 the first, -3 (from version 7) that of the largest timestamp, -4 (from 8) the
+//! first local one; -5 (from 9) the last tiered one and -6 (from 11) the first not yet uploaded one do not exist here.
+//!
+//! Java: `core/server/KafkaApis.scala`, `handleListOffsetRequest`.
+//! Differs: nothing is tiered and nothing is transactional yet.
+//! Threads: plain function. Locks: none.
+
+use crate::broker::broker_core::BrokerCore;
+use crate::common::cluster::NodeId;
+use crate::protocol::errors::Errors;
+use crate::protocol::messages::list_offsets::{
+    ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
+    ListOffsetsTopicResponse,
+};
+
+pub(crate) fn handle(
+    core: &BrokerCore,
+    broker: NodeId,
+    version: i16,
+    request: &ListOffsetsRequest,
+) -> ListOffsetsResponse {
+    answer(request, |topic, partition| {
+        let mut found = look_up(core, broker, topic, partition);
+        if version < FIRST_VERSION_WITH_EPOCHS {
+            found.leader_epoch = -1;
+        }
+        found
+    })
+}
+
+pub(crate) fn failed(request: &ListOffsetsRequest, error: Errors) -> ListOffsetsResponse {
+    answer(request, |_, partition| refused(partition, error))
+}
+
+fn answer(
+    request: &ListOffsetsRequest,
+    one: impl Fn(&str, &ListOffsetsPartition) -> ListOffsetsPartitionResponse,
+) -> ListOffsetsResponse {
+    let topics = request.topics.iter().map(|topic| ListOffsetsTopicResponse {
+        name: topic.name.clone(),
+        partitions: topic
+            .partitions
+            .iter()
+            .map(|partition| one(&topic.name, partition))
+            .collect(),
+        ..ListOffsetsTopicResponse::default()
+    });
+    ListOffsetsResponse {
+        topics: topics.collect(),
+        ..ListOffsetsResponse::default()
+    }
+}
+
+fn look_up(
+    core: &BrokerCore,
+    broker: NodeId,
+    topic: &str,
+    wanted: &ListOffsetsPartition,
+) -> ListOffsetsPartitionResponse {
+    let Some(partition) = core.topics.partition(topic, wanted.partition_index) else {
+        return refused(wanted, Errors::UnknownTopicOrPartition);
+    };
+    if partition.leader != Some(broker) {
+        return refused(wanted, Errors::NotLeaderOrFollower);
+    }
+    let (offset, timestamp) = match wanted.timestamp {
+        LATEST => (partition.log.end_offset(), -1),
+        EARLIEST | EARLIEST_LOCAL => (partition.log.start_offset(), -1),
+        MAX_TIMESTAMP => partition.log.largest_timestamp().unwrap_or((-1, -1)),
+        time if time >= 0 => partition.log.first_offset_at(time).unwrap_or((-1, -1)),
+        _ => (-1, -1),
+    };
+    ListOffsetsPartitionResponse {
+        partition_index: wanted.partition_index,
+        timestamp,
+        offset,
+        leader_epoch: if offset < 0 {
+            -1
+        } else {
+            partition.leader_epoch.0
+        },
+        ..ListOffsetsPartitionResponse::default()
+    }
+}
+
+fn refused(wanted: &ListOffsetsPartition, error: Errors) -> ListOffsetsPartitionResponse {
+    ListOffsetsPartitionResponse {
+        partition_index: wanted.partition_index,
+        error_code: error.code(),
+        timestamp: -1,
+        offset: -1,
+        leader_epoch: -1,
+        ..ListOffsetsPartitionResponse::default()
+    }
+}
+
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
+const MAX_TIMESTAMP: i64 = -3;
+const EARLIEST_LOCAL: i64 = -4;
+const FIRST_VERSION_WITH_EPOCHS: i16 = 4;

@@ -1,0 +1,278 @@
+//! The batches of one partition, in memory, by offset.
+//!
+//! Java: `storage/internals/log/UnifiedLog.java`, `LogValidator.java`.
+//! Differs: one list instead of segments and indexes until there is a disk; nothing is ever deleted.
+//! Threads: plain data. Locks: none.
+
+use crate::broker::log::producer_state::Claim;
+use crate::common::cluster::LeaderEpoch;
+use crate::common::payload::Payload;
+use crate::protocol::Records;
+use crate::protocol::errors::Errors;
+use crate::record::compression_type::CompressionType;
+use crate::record::default_record::Record;
+use crate::record::default_record_batch::DefaultRecordBatch;
+use crate::record::record_error::RecordError;
+
+/// The topic configurations that change what a log does.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LogConfig {
+    /// `max.message.bytes`
+    pub(crate) max_message_bytes: usize,
+    /// `message.timestamp.type`
+    pub(crate) log_append_time: bool,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self {
+            max_message_bytes: 1_048_588,
+            log_append_time: false,
+        }
+    }
+}
+
+/// A partition's batches.
+#[derive(Debug)]
+pub(crate) struct UnifiedLog {
+    config: LogConfig,
+    /// By rising offset, without gaps.
+    batches: Vec<Stored>,
+    end_offset: i64,
+}
+
+#[derive(Debug)]
+struct Stored {
+    last_offset: i64,
+    max_timestamp: i64,
+    /// The header as appended, and the body as it came.
+    segments: [Payload; 2],
+}
+
+/// A batch that may be appended.
+#[derive(Debug)]
+pub(crate) struct IncomingBatch {
+    batch: DefaultRecordBatch,
+    max_timestamp: i64,
+}
+
+/// Where a batch was appended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Appended {
+    pub(crate) base_offset: i64,
+    /// -1 where records keep their own timestamps.
+    pub(crate) log_append_time: i64,
+}
+
+/// Why a batch may not be appended.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) error: Errors,
+    pub(crate) message: String,
+}
+
+impl IncomingBatch {
+    /// What an idempotent producer says of the batch.
+    pub(crate) fn claim(&self) -> Option<Claim> {
+        let header = self.batch.header();
+        header.producer.is_valid().then(|| Claim {
+            producer_id: header.producer.producer_id,
+            epoch: header.producer.epoch,
+            first_sequence: header.base_sequence,
+            last_sequence: last_sequence(header.base_sequence, header.last_offset_delta),
+        })
+    }
+
+    /// zstd may come with Produce 7 or later only (KIP-110).
+    pub(crate) fn is_zstd(&self) -> bool {
+        matches!(
+            self.batch.header().attributes.codec(),
+            Ok(CompressionType::Zstd)
+        )
+    }
+}
+
+impl UnifiedLog {
+    pub(crate) fn new(config: LogConfig) -> Self {
+        Self {
+            config,
+            batches: Vec::new(),
+            end_offset: 0,
+        }
+    }
+
+    pub(crate) fn start_offset(&self) -> i64 {
+        0
+    }
+
+    /// The offset of the next record.
+    pub(crate) fn end_offset(&self) -> i64 {
+        self.end_offset
+    }
+
+    /// Checks what a producer wants to append: exactly one batch of format 2, whole and consistent.
+    pub(crate) fn validate(&self, records: Option<&Records>) -> Result<IncomingBatch, Refusal> {
+        let Some(records) = records.filter(|records| !records.is_empty()) else {
+            return Err(refuse(
+                Errors::InvalidRecord,
+                "no batch came for the partition",
+            ));
+        };
+        let limit = self.config.max_message_bytes;
+        if records.size() > limit {
+            let text = format!(
+                "a batch of {} bytes is larger than max.message.bytes {limit}",
+                records.size()
+            );
+            return Err(refuse(Errors::MessageTooLarge, text));
+        }
+        let batch = DefaultRecordBatch::read(records.contiguous()).map_err(unreadable)?;
+        batch.ensure_valid().map_err(unreadable)?;
+        let max_timestamp = check_records(&batch)?;
+        Ok(IncomingBatch {
+            batch,
+            max_timestamp,
+        })
+    }
+
+    /// Appends a batch at the end.
+    pub(crate) fn append(
+        &mut self,
+        incoming: IncomingBatch,
+        epoch: LeaderEpoch,
+        wall_clock_ms: i64,
+    ) -> Appended {
+        let base_offset = self.end_offset;
+        let log_append_time = self.config.log_append_time.then_some(wall_clock_ms);
+        let segments = incoming
+            .batch
+            .appended(base_offset, epoch.0, log_append_time);
+        let last_offset = base_offset + i64::from(incoming.batch.header().last_offset_delta);
+        let max_timestamp = log_append_time.unwrap_or(incoming.max_timestamp);
+        self.batches.push(Stored {
+            last_offset,
+            max_timestamp,
+            segments,
+        });
+        self.end_offset = last_offset + 1;
+        Appended {
+            base_offset,
+            log_append_time: log_append_time.unwrap_or(-1),
+        }
+    }
+
+    /// The batches from the one that holds `offset` on, as many as fit into `limit`; the first one in any case where
+    /// `always_one` says so.
+    pub(crate) fn read(&self, offset: i64, limit: usize, always_one: bool) -> Records {
+        let first = self
+            .batches
+            .partition_point(|stored| stored.last_offset < offset);
+        let mut segments = Vec::new();
+        let mut size = 0;
+        for stored in self.batches.iter().skip(first) {
+            size += stored
+                .segments
+                .iter()
+                .map(|segment| segment.len())
+                .sum::<usize>();
+            if size > limit && !(always_one && segments.is_empty()) {
+                break;
+            }
+            segments.extend(stored.segments.iter().cloned());
+        }
+        Records::new(segments)
+    }
+
+    /// The first record with at least this timestamp: its offset and its own timestamp.
+    pub(crate) fn first_offset_at(&self, timestamp: i64) -> Option<(i64, i64)> {
+        let batches = self
+            .batches
+            .iter()
+            .filter(|stored| stored.max_timestamp >= timestamp);
+        let mut records = batches
+            .flat_map(decode)
+            .map(|record| (record.offset, record.timestamp));
+        records.find(|(_, own)| *own >= timestamp)
+    }
+
+    /// The first record with the largest timestamp: its offset and the timestamp.
+    pub(crate) fn largest_timestamp(&self) -> Option<(i64, i64)> {
+        let largest = self
+            .batches
+            .iter()
+            .map(|stored| stored.max_timestamp)
+            .max()?;
+        self.first_offset_at(largest)
+    }
+
+    /// Every record, decoded.
+    pub(crate) fn records(&self) -> impl Iterator<Item = Record> {
+        self.batches.iter().flat_map(decode)
+    }
+}
+
+/// The records of a batch; they were readable when it was appended.
+fn decode(stored: &Stored) -> Vec<Record> {
+    let bytes = Records::new(stored.segments.to_vec()).contiguous();
+    let batch =
+        DefaultRecordBatch::read(bytes).and_then(|batch| batch.records(LARGEST_BODY)?.collect());
+    batch.unwrap_or_default()
+}
+
+/// Reads every record as the broker does; returns the largest timestamp.
+fn check_records(batch: &DefaultRecordBatch) -> Result<i64, Refusal> {
+    let header = batch.header();
+    if header.attributes.is_control() {
+        return Err(refuse(
+            Errors::InvalidRecord,
+            "producers may not write control batches",
+        ));
+    }
+    if header.count < 1 || header.last_offset_delta != header.count - 1 {
+        let (count, delta) = (header.count, header.last_offset_delta);
+        let text = format!("a batch of {count} records cannot have the last offset delta {delta}");
+        return Err(refuse(Errors::InvalidRecord, text));
+    }
+    let mut expected = header.base_offset;
+    let mut largest = i64::MIN;
+    for record in batch.records(LARGEST_BODY).map_err(unreadable)? {
+        let record = record.map_err(unreadable)?;
+        if record.offset != expected {
+            let text = format!(
+                "a record has the offset {} where {expected} should come",
+                record.offset
+            );
+            return Err(refuse(Errors::InvalidRecord, text));
+        }
+        expected += 1;
+        largest = largest.max(record.timestamp);
+    }
+    Ok(largest)
+}
+
+fn unreadable(error: RecordError) -> Refusal {
+    let code = match error {
+        RecordError::UnknownCodec(_) | RecordError::CodecNotBuilt(_) => {
+            Errors::UnsupportedCompressionType
+        }
+        RecordError::Record { .. } => Errors::InvalidRecord,
+        _ => Errors::CorruptMessage,
+    };
+    refuse(code, error.to_string())
+}
+
+fn refuse(error: Errors, message: impl Into<String>) -> Refusal {
+    Refusal {
+        error,
+        message: message.into(),
+    }
+}
+
+/// After `i32::MAX` comes 0.
+fn last_sequence(first: i32, delta: i32) -> i32 {
+    let sum = i64::from(first) + i64::from(delta);
+    i32::try_from(sum & 0x7fff_ffff).unwrap_or_default()
+}
+
+/// What a batch may become when it is decompressed: far more than any real one, far less than memory.
+const LARGEST_BODY: usize = 256 << 20;
