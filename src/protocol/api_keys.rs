@@ -9,33 +9,32 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 macro_rules! api_keys {
-    ($($api:ident = $id:literal, versions $versions:expr, client $client:expr, flexible $flexible:literal,
+    ($($(#[$gate:meta])* $api:ident = $id:literal, client $client:expr,
        request_header_2 $request:literal, response_header_1 $response:expr, throttle $throttle:literal;)+) => {
         /// A kind of request.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub(crate) enum ApiKeys {
-            $($api,)+
+            $($(#[$gate])* $api,)+
         }
 
         impl ApiKeys {
-            pub(crate) const ALL: &'static [ApiKeys] = &[$(ApiKeys::$api,)+];
+            #[cfg(any(test, feature = "embedded-broker"))]
+            pub(crate) const ALL: &'static [ApiKeys] = &[$($(#[$gate])* ApiKeys::$api,)+];
 
             /// The request with this number, or nothing where we do not speak it.
             pub(crate) fn from_id(id: i16) -> Option<Self> {
                 match id {
-                    $($id => Some(ApiKeys::$api),)+
+                    $($(#[$gate])* $id => Some(ApiKeys::$api),)+
                     _ => None,
                 }
             }
 
             fn row(self) -> Row {
                 match self {
-                    $(ApiKeys::$api => Row {
+                    $($(#[$gate])* ApiKeys::$api => Row {
                         id: $id,
                         name: stringify!($api),
-                        versions: $versions,
                         client_versions: $client,
-                        flexible_since: $flexible,
                         request_header_2_since: $request,
                         response_header_1_since: $response,
                         client_throttles_since: $throttle,
@@ -46,18 +45,21 @@ macro_rules! api_keys {
     };
 }
 
-// `versions` is what the messages declare and the embedded broker serves, `client` what our producer asks for:
-// Metadata below 4 would make topics unasked, FindCoordinator 0 cannot name a transaction, 4.x brokers list Produce 0 to 2
-// without serving them (KAFKA-18659). `throttle` is KIP-219: below it the broker held the answer back itself.
+// `client` is what our producer asks for; the messages declare more. Metadata below 4 would make topics unasked,
+// FindCoordinator 0 cannot name a transaction, and 4.x brokers list Produce 0 to 2 without serving them (KAFKA-18659).
+// `throttle` is KIP-219: below it the broker held the answer back itself.
 api_keys! {
-    Produce = 0, versions 3..=13, client 3..=13, flexible 9, request_header_2 9, response_header_1 Some(9), throttle 6;
-    Fetch = 1, versions 4..=18, client 4..=18, flexible 12, request_header_2 12, response_header_1 Some(12), throttle 8;
-    ListOffsets = 2, versions 1..=11, client 1..=11, flexible 6, request_header_2 6, response_header_1 Some(6), throttle 3;
-    Metadata = 3, versions 0..=13, client 4..=13, flexible 9, request_header_2 9, response_header_1 Some(9), throttle 6;
-    FindCoordinator = 10, versions 0..=6, client 1..=6, flexible 3, request_header_2 3, response_header_1 Some(3), throttle 2;
-    ApiVersions = 18, versions 0..=4, client 0..=4, flexible 3, request_header_2 3, response_header_1 None, throttle 2;
-    CreateTopics = 19, versions 2..=7, client 2..=7, flexible 5, request_header_2 5, response_header_1 Some(5), throttle 3;
-    InitProducerId = 22, versions 0..=5, client 0..=5, flexible 2, request_header_2 2, response_header_1 Some(2), throttle 1;
+    Produce = 0, client 3..=13, request_header_2 9, response_header_1 Some(9), throttle 6;
+    #[cfg(any(test, feature = "embedded-broker"))]
+    Fetch = 1, client 4..=18, request_header_2 12, response_header_1 Some(12), throttle 8;
+    #[cfg(any(test, feature = "embedded-broker"))]
+    ListOffsets = 2, client 1..=11, request_header_2 6, response_header_1 Some(6), throttle 3;
+    Metadata = 3, client 4..=13, request_header_2 9, response_header_1 Some(9), throttle 6;
+    FindCoordinator = 10, client 1..=6, request_header_2 3, response_header_1 Some(3), throttle 2;
+    ApiVersions = 18, client 0..=4, request_header_2 3, response_header_1 None, throttle 2;
+    #[cfg(any(test, feature = "embedded-broker"))]
+    CreateTopics = 19, client 2..=7, request_header_2 5, response_header_1 Some(5), throttle 3;
+    InitProducerId = 22, client 0..=5, request_header_2 2, response_header_1 Some(2), throttle 1;
 }
 
 impl ApiKeys {
@@ -70,19 +72,9 @@ impl ApiKeys {
         self.row().name
     }
 
-    /// Every version that is declared, which is what the embedded broker serves.
-    pub(crate) fn versions(self) -> RangeInclusive<i16> {
-        self.row().versions
-    }
-
     /// The versions that our client asks for.
     pub(crate) fn client_versions(self) -> RangeInclusive<i16> {
         self.row().client_versions
-    }
-
-    /// The first version with compact lengths and tagged fields (KIP-482).
-    pub(crate) fn first_flexible_version(self) -> i16 {
-        self.row().flexible_since
     }
 
     /// Header 1 has a client id, header 2 has tagged fields too.
@@ -118,9 +110,7 @@ impl fmt::Display for ApiKeys {
 struct Row {
     id: i16,
     name: &'static str,
-    versions: RangeInclusive<i16>,
     client_versions: RangeInclusive<i16>,
-    flexible_since: i16,
     request_header_2_since: i16,
     response_header_1_since: Option<i16>,
     client_throttles_since: i16,
@@ -157,7 +147,6 @@ mod tests {
             let api = ApiKeys::from_id(id).expect("listed");
             for version in api.versions() {
                 let flexible = version >= since;
-                assert_eq!(api.first_flexible_version(), since, "{api}");
                 assert_eq!(
                     api.request_header_version(version),
                     if flexible { 2 } else { 1 },

@@ -21,6 +21,7 @@ macro_rules! errors {
 
         impl Errors {
             /// Every code that has a name, in rising order.
+            #[cfg(any(test, feature = "embedded-broker"))]
             pub(crate) const ALL: &'static [Errors] = &[$(Errors::$error,)+];
 
             pub(crate) fn from_code(code: i16) -> Self {

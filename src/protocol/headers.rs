@@ -36,7 +36,8 @@ impl RequestHeader {
         Ok(())
     }
 
-    /// Also reads the header of a version that we do not speak.
+    /// Also reads the header of a version that we do not speak. The broker's side.
+    #[cfg(any(test, feature = "embedded-broker"))]
     pub(crate) fn decode(r: &mut Readable<'_>) -> Result<Self, ProtocolError> {
         let id = r.read_i16()?;
         let api = ApiKeys::from_id(id).ok_or(ProtocolError::UnknownApi(id))?;
@@ -62,6 +63,7 @@ pub(crate) struct ResponseHeader {
 }
 
 impl ResponseHeader {
+    #[cfg(any(test, feature = "embedded-broker"))]
     pub(crate) fn encode(self, api: ApiKeys, version: i16, w: &mut Writable) {
         w.write_i32(self.correlation_id);
         if api.response_header_version(version) >= 1 {

@@ -33,7 +33,8 @@ pub(crate) enum ProtocolError {
     TagNotConsumed { tag: u32, left: usize },
     /// A value of more bytes than its length field can say.
     TooLong { length: usize, max: usize },
-    /// An API that we do not speak.
+    /// A request that we do not speak.
+    #[cfg(any(test, feature = "embedded-broker"))]
     UnknownApi(i16),
     /// A version of a message that we do not speak.
     UnsupportedVersion { message: &'static str, version: i16 },
@@ -75,6 +76,7 @@ impl fmt::Display for ProtocolError {
                     "value of {length} bytes is longer than the {max} its length field can say"
                 )
             }
+            #[cfg(any(test, feature = "embedded-broker"))]
             Self::UnknownApi(key) => write!(f, "api key {key} is not known"),
             Self::UnsupportedVersion { message, version } => {
                 write!(f, "{message} has no version {version}")
@@ -94,9 +96,9 @@ impl Error for ProtocolError {}
 impl From<ProtocolError> for KafkaError {
     fn from(error: ProtocolError) -> Self {
         let kind = match error {
-            ProtocolError::UnknownApi(_)
-            | ProtocolError::UnsupportedVersion { .. }
-            | ProtocolError::UnsupportedField { .. } => ErrorKind::UnsupportedVersion,
+            ProtocolError::UnsupportedVersion { .. } | ProtocolError::UnsupportedField { .. } => {
+                ErrorKind::UnsupportedVersion
+            }
             // Java's SchemaException is a plain KafkaException.
             _ => ErrorKind::Kafka,
         };

@@ -21,6 +21,7 @@ impl Records {
         self.0.iter().map(|segment| segment.len()).sum()
     }
 
+    #[cfg(any(test, feature = "embedded-broker"))]
     pub(crate) fn is_empty(&self) -> bool {
         self.size() == 0
     }
@@ -30,6 +31,7 @@ impl Records {
     }
 
     /// The bytes in one piece; copied only where there are several segments.
+    #[cfg(any(test, feature = "embedded-broker"))]
     pub(crate) fn contiguous(&self) -> Payload {
         match self.0.as_slice() {
             [] => Payload::default(),

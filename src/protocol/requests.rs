@@ -4,6 +4,8 @@
 //! Differs: an enum over the messages stands for Java's wrapper classes; the rules those hold live with their users.
 //! Threads: plain data. Locks: none.
 
+#[cfg(any(test, feature = "embedded-broker"))]
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use log::debug;
@@ -45,6 +47,7 @@ pub(crate) fn decode_response(
 }
 
 /// A request as it came, without its size. The broker's side.
+#[cfg(any(test, feature = "embedded-broker"))]
 pub(crate) fn decode_request(
     frame: &Payload,
 ) -> Result<(RequestHeader, RequestBody), ProtocolError> {
@@ -63,6 +66,7 @@ pub(crate) fn decode_request(
 }
 
 /// A response as segments to write, its size first. The broker's side.
+#[cfg(any(test, feature = "embedded-broker"))]
 pub(crate) fn encode_response(
     header: ResponseHeader,
     version: i16,
@@ -98,55 +102,58 @@ fn report_trailing_bytes(api: ApiKeys, version: i16, r: &Readable<'_>) {
 }
 
 macro_rules! bodies {
-    ($($api:ident: $file:ident, $request:ident, $response:ident;)+) => {
+    ($($(#[$gate:meta])* $api:ident: $file:ident, $request:ident, $response:ident;)+) => {
         /// Any request.
         #[derive(Debug, Clone, PartialEq)]
         pub(crate) enum RequestBody {
-            $($api(messages::$file::$request),)+
+            $($(#[$gate])* $api(messages::$file::$request),)+
         }
 
         /// Any response.
         #[derive(Debug, Clone, PartialEq)]
         pub(crate) enum ResponseBody {
-            $($api(messages::$file::$response),)+
+            $($(#[$gate])* $api(messages::$file::$response),)+
         }
 
         impl RequestBody {
             pub(crate) fn api_key(&self) -> ApiKeys {
                 match self {
-                    $(Self::$api(_) => ApiKeys::$api,)+
+                    $($(#[$gate])* Self::$api(_) => ApiKeys::$api,)+
                 }
             }
 
             pub(crate) fn encode(&self, version: i16, w: &mut Writable) -> Result<(), ProtocolError> {
                 match self {
-                    $(Self::$api(body) => body.encode(version, w),)+
+                    $($(#[$gate])* Self::$api(body) => body.encode(version, w),)+
                 }
             }
 
+            #[cfg(any(test, feature = "embedded-broker"))]
             pub(crate) fn decode(api: ApiKeys, version: i16, r: &mut Readable<'_>) -> Result<Self, ProtocolError> {
                 match api {
-                    $(ApiKeys::$api => Message::decode(version, r).map(Self::$api),)+
+                    $($(#[$gate])* ApiKeys::$api => Message::decode(version, r).map(Self::$api),)+
                 }
             }
         }
 
         impl ResponseBody {
+            #[cfg(any(test, feature = "embedded-broker"))]
             pub(crate) fn api_key(&self) -> ApiKeys {
                 match self {
-                    $(Self::$api(_) => ApiKeys::$api,)+
+                    $($(#[$gate])* Self::$api(_) => ApiKeys::$api,)+
                 }
             }
 
+            #[cfg(any(test, feature = "embedded-broker"))]
             pub(crate) fn encode(&self, version: i16, w: &mut Writable) -> Result<(), ProtocolError> {
                 match self {
-                    $(Self::$api(body) => body.encode(version, w),)+
+                    $($(#[$gate])* Self::$api(body) => body.encode(version, w),)+
                 }
             }
 
             pub(crate) fn decode(api: ApiKeys, version: i16, r: &mut Readable<'_>) -> Result<Self, ProtocolError> {
                 match api {
-                    $(ApiKeys::$api => Message::decode(version, r).map(Self::$api),)+
+                    $($(#[$gate])* ApiKeys::$api => Message::decode(version, r).map(Self::$api),)+
                 }
             }
 
@@ -154,9 +161,21 @@ macro_rules! bodies {
             /// [`ApiKeys::client_throttles`].
             pub(crate) fn throttle_time(&self) -> Duration {
                 let millis = match self {
-                    $(Self::$api(body) => body.throttle_time_ms,)+
+                    $($(#[$gate])* Self::$api(body) => body.throttle_time_ms,)+
                 };
                 Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+            }
+        }
+
+        #[cfg(any(test, feature = "embedded-broker"))]
+        impl ApiKeys {
+            /// Every version that is declared, which is what the embedded broker serves.
+            pub(crate) fn versions(self) -> RangeInclusive<i16> {
+                match self {
+                    $(ApiKeys::$api => {
+                        messages::$file::$request::FIRST_VERSION..=messages::$file::$request::LAST_VERSION
+                    })+
+                }
             }
         }
 
@@ -168,13 +187,13 @@ macro_rules! bodies {
             )+
         }
 
-        $(impl From<messages::$file::$request> for RequestBody {
+        $($(#[$gate])* impl From<messages::$file::$request> for RequestBody {
             fn from(body: messages::$file::$request) -> Self {
                 Self::$api(body)
             }
         }
 
-        impl From<messages::$file::$response> for ResponseBody {
+        $(#[$gate])* impl From<messages::$file::$response> for ResponseBody {
             fn from(body: messages::$file::$response) -> Self {
                 Self::$api(body)
             }
@@ -184,11 +203,14 @@ macro_rules! bodies {
 
 bodies! {
     Produce: produce, ProduceRequest, ProduceResponse;
+    #[cfg(any(test, feature = "embedded-broker"))]
     Fetch: fetch, FetchRequest, FetchResponse;
+    #[cfg(any(test, feature = "embedded-broker"))]
     ListOffsets: list_offsets, ListOffsetsRequest, ListOffsetsResponse;
     Metadata: metadata, MetadataRequest, MetadataResponse;
     FindCoordinator: find_coordinator, FindCoordinatorRequest, FindCoordinatorResponse;
     ApiVersions: api_versions, ApiVersionsRequest, ApiVersionsResponse;
+    #[cfg(any(test, feature = "embedded-broker"))]
     CreateTopics: create_topics, CreateTopicsRequest, CreateTopicsResponse;
     InitProducerId: init_producer_id, InitProducerIdRequest, InitProducerIdResponse;
 }

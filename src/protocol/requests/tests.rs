@@ -370,18 +370,22 @@ fn the_rows_of_api_keys_agree_with_the_declared_messages() {
     struct Agrees;
     impl MessageVisitor for Agrees {
         fn visit<M: Message>(&mut self, api: ApiKeys) {
-            assert_eq!(
-                api.versions(),
-                M::FIRST_VERSION..=M::LAST_VERSION,
-                "{}",
-                M::NAME
-            );
-            assert_eq!(
-                api.first_flexible_version(),
-                M::FIRST_FLEXIBLE_VERSION,
-                "{}",
-                M::NAME
-            );
+            let declared = M::FIRST_VERSION..=M::LAST_VERSION;
+            assert_eq!(api.versions(), declared, "{}", M::NAME);
+            assert_eq!(api.client_versions().end(), declared.end(), "{}", M::NAME);
+            for version in declared {
+                let header = if version >= M::FIRST_FLEXIBLE_VERSION {
+                    2
+                } else {
+                    1
+                };
+                assert_eq!(
+                    api.request_header_version(version),
+                    header,
+                    "{} v{version}",
+                    M::NAME
+                );
+            }
         }
     }
     visit_messages(&mut Agrees);
