@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_combined_checksum_is_that_of_the_whole() {
-        let bytes: Vec<u8> = (0..70_000_u32).map(|n| (n * 31 >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..70_000_u32).map(|n| ((n * 31) >> 3) as u8).collect();
         for length in [0, 1, 2, 7, 8, 9, 255, 256, 4096, 65_537, 69_960] {
             let (before, body) = (&bytes[..40], &bytes[40..40 + length]);
             assert_eq!(

@@ -113,3 +113,58 @@ impl Ratios {
 const INITIAL: f32 = 1.0;
 const DETERIORATING_STEP: f32 = 0.05;
 const IMPROVING_STEP: f32 = 0.005;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Java: `CompressionRatioEstimatorTest.testUpdateEstimation`. Scenario: RF8.
+    #[test]
+    fn a_guess_rises_at_once_and_falls_slowly() {
+        let estimator = CompressionRatioEstimator::new();
+        let topic: Arc<str> = "orders".into();
+        let codec = CompressionType::Gzip;
+        assert_eq!(estimator.estimation(&topic, codec), 1.0);
+        for (set, observed, expected) in [
+            (0.8, 0.84, 0.85), // up by a step
+            (0.6, 0.7, 0.7),   // up by more
+            (0.6, 0.4, 0.595), // down by a step
+            (0.004, 0.001, 0.001),
+            (0.5, 0.5, 0.5),
+        ] {
+            estimator.change(&topic, codec, |_| set);
+            let updated = estimator.update(&topic, codec, observed);
+            assert!(
+                (updated - expected).abs() < 1e-6,
+                "{updated} is not {expected}"
+            );
+            assert_eq!(estimator.estimation(&topic, codec), updated);
+        }
+    }
+
+    /// Scenario: RF8.
+    #[test]
+    fn a_split_sets_the_guess_to_what_was_seen_but_not_below_one() {
+        let estimator = CompressionRatioEstimator::new();
+        let topic: Arc<str> = "orders".into();
+        estimator.set_after_split(&topic, CompressionType::Lz4, 1.3);
+        assert_eq!(estimator.estimation(&topic, CompressionType::Lz4), 1.3);
+        estimator.set_after_split(&topic, CompressionType::Lz4, 0.3);
+        assert_eq!(estimator.estimation(&topic, CompressionType::Lz4), 1.0);
+    }
+
+    /// Scenario: RF8.
+    #[test]
+    fn topics_codecs_and_producers_do_not_disturb_each_other() {
+        let (one, other) = (
+            CompressionRatioEstimator::new(),
+            CompressionRatioEstimator::new(),
+        );
+        let topic: Arc<str> = "orders".into();
+        one.update(&topic, CompressionType::Gzip, 0.1);
+        assert_eq!(one.estimation(&topic, CompressionType::Gzip), 0.995);
+        assert_eq!(one.estimation(&topic, CompressionType::Zstd), 1.0);
+        assert_eq!(one.estimation("payments", CompressionType::Gzip), 1.0);
+        assert_eq!(other.estimation(&topic, CompressionType::Gzip), 1.0);
+    }
+}

@@ -4,6 +4,8 @@
 //! Differs: one strength only, Java's fast one, whatever the level; the level changes no format.
 //! Threads: plain data. Locks: none.
 
+use std::io::Write;
+
 use byteorder::{ByteOrder, LittleEndian};
 use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
 use twox_hash::XxHash32;
@@ -34,8 +36,10 @@ impl Compressor {
         plain: &[u8],
         output: &mut Vec<u8>,
     ) -> Result<(), RecordError> {
-        use std::io::Write;
-
+        if plain.is_empty() {
+            // The encoder begins a frame with the first byte only, save for the first frame of its life.
+            *self = Self::new();
+        }
         std::mem::swap(self.frame.get_mut(), output);
         let written = self
             .frame
