@@ -25,7 +25,7 @@ pub(crate) fn encode_request(
     header: &RequestHeader,
     body: &RequestBody,
 ) -> Result<Vec<Payload>, ProtocolError> {
-    let mut w = Writable::new();
+    let mut w = Writable::for_frame();
     let size = w.reserve_size();
     header.encode(&mut w)?;
     body.encode(header.api_version, &mut w)?;
@@ -72,7 +72,7 @@ pub(crate) fn encode_response(
     version: i16,
     body: &ResponseBody,
 ) -> Result<Vec<Payload>, ProtocolError> {
-    let mut w = Writable::new();
+    let mut w = Writable::for_frame();
     let size = w.reserve_size();
     header.encode(body.api_key(), version, &mut w);
     body.encode(version, &mut w)?;

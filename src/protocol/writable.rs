@@ -26,6 +26,14 @@ impl Writable {
         Self::default()
     }
 
+    /// With room for the small fields of most requests.
+    pub(crate) fn for_frame() -> Self {
+        Self {
+            buffer: Vec::with_capacity(512),
+            ..Self::default()
+        }
+    }
+
     /// How many bytes have been written, segments included.
     pub(crate) fn len(&self) -> usize {
         self.buffer.len() + self.spliced

@@ -11,7 +11,7 @@ use crate::protocol::message::Message;
 use crate::protocol::messages::metadata::MetadataRequest;
 use crate::protocol::protocol_error::ProtocolError;
 use crate::protocol::readable::Readable;
-use crate::protocol::requests::{MessageVisitor, visit_messages};
+use crate::protocol::requests::{MessageVisitor, decode_request, decode_response, visit_messages};
 use crate::protocol::writable::Writable;
 
 fn encoded<M: Message>(value: &M, version: i16) -> Vec<u8> {
@@ -127,6 +127,31 @@ fn ten_thousand_mutations_of_every_message_allocate_at_most_twice_their_length()
         }
     }
     visit_messages(&mut Mutations(Rng::with_seed(2)));
+}
+
+#[test]
+fn mutated_frames_and_noise_are_answered_at_every_version() {
+    struct Frames(Rng);
+    impl MessageVisitor for Frames {
+        fn visit<M: Message + Debug>(&mut self, api: ApiKeys) {
+            for version in M::FIRST_VERSION..=M::LAST_VERSION {
+                let body = arbitrary::<M>(&mut self.0, version).1;
+                let mut header = [api.id().to_be_bytes(), version.to_be_bytes()].concat();
+                header.extend([0, 0, 0, 1, 0, 1, b'x', 0]);
+                for _ in 0..50 {
+                    let mut request = [header.as_slice(), &body].concat();
+                    mutate(&mut request, &mut self.0);
+                    let _ = decode_request(&Payload::new(request));
+                    let mut response = [&[0, 0, 0, 1, 0], body.as_slice()].concat();
+                    mutate(&mut response, &mut self.0);
+                    let _ = decode_response(&Payload::new(response), api, version);
+                    let noise: Vec<u8> = (0..64).map(|_| self.0.u8(..)).collect();
+                    let _ = decode_response(&Payload::new(noise), api, version);
+                }
+            }
+        }
+    }
+    visit_messages(&mut Frames(Rng::with_seed(4)));
 }
 
 /// Scenario: P09.
