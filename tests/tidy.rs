@@ -70,6 +70,7 @@ fn layers_import_downwards_only() {
             if layer == "record"
                 && target == "protocol"
                 && !import.starts_with("protocol::byte_utils")
+                && import != "protocol::ProtocolError"
                 && !test_only
             {
                 wrong.push(format!(
