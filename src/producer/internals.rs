@@ -15,6 +15,7 @@ pub(crate) mod producer_batch;
 pub(crate) mod producer_interceptors;
 pub(crate) mod producer_metadata;
 pub(crate) mod record_accumulator;
+pub(crate) mod sender;
 pub(crate) mod sender_metrics;
 pub(crate) mod transaction_manager;
 pub(crate) mod txn_partition_entry;

@@ -170,9 +170,12 @@ impl MockClient {
             .into_iter()
             .partition::<VecDeque<_>, _>(|request| request.destination == node);
         state.requests = kept;
-        for request in ended {
+        for request in &ended {
             self.finish(&mut state, request, Outcome::Failed(failure.clone()));
         }
+        // Requests give their memory back when they are dropped, which takes a lock.
+        drop(state);
+        drop(ended);
     }
 
     fn position(&self, is_it: impl FnMut(&SentRequest) -> bool) -> usize {
@@ -184,10 +187,13 @@ impl MockClient {
     fn end_at(&self, at: usize, outcome: Outcome) {
         let mut state = self.state();
         let request = state.requests.remove(at).expect("a request is in flight");
-        self.finish(&mut state, request, outcome);
+        self.finish(&mut state, &request, outcome);
+        // Requests give their memory back when they are dropped, which takes a lock.
+        drop(state);
+        drop(request);
     }
 
-    fn finish(&self, state: &mut State, request: SentRequest, outcome: Outcome) {
+    fn finish(&self, state: &mut State, request: &SentRequest, outcome: Outcome) {
         state.responses.push(ClientResponse {
             correlation_id: request.correlation_id,
             destination: request.destination,
@@ -392,12 +398,12 @@ impl KafkaClient for MockClient {
         };
         let is_for_it = |prepared: &Prepared| prepared.node.is_none_or(|only| only == node);
         if !request.expects_response {
-            self.finish(&mut state, sent(body), Outcome::Written);
+            self.finish(&mut state, &sent(body), Outcome::Written);
         } else if let Some(at) = state.prepared.iter().position(is_for_it) {
             let prepared = state.prepared.remove(at).expect("just found");
             let matches = (prepared.matches)(&body);
             assert!(matches, "not the request expected: {body:?}");
-            self.finish(&mut state, sent(body), prepared.outcome);
+            self.finish(&mut state, &sent(body), prepared.outcome);
         } else {
             state.requests.push_back(sent(body));
         }

@@ -191,6 +191,11 @@ impl RecordDrainer {
         batches
     }
 
+    /// Takes out every batch; what is appended later is accepted. Java: `abortBatches`.
+    pub(crate) fn take_all(&mut self) -> Vec<ProducerBatch> {
+        self.take_from_all(|_| true)
+    }
+
     /// Takes out every batch that was never sent. Java: `abortUndrainedBatches`.
     pub(crate) fn abort_undrained(&mut self) -> Vec<ProducerBatch> {
         self.take_from_all(|batch| batch.sealed().is_none())

@@ -1,0 +1,233 @@
+//! The I/O thread: takes batches from the accumulator, sends them to their leaders, and completes them.
+//!
+//! Java: `clients/producer/internals/Sender.java`.
+//! Differs: owns the batches in flight; expires before it drains, so that no batch is failed and then sent; waits in one
+//! place; a pass that panics fails everything that waits instead of being retried for ever.
+//! Threads: the I/O thread; `SenderControl` is for the others. Locks: TransactionManager, for short.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::client::client_request::ClientResponse;
+use crate::client::kafka_client::KafkaClient;
+use crate::common::exponential_backoff::ExponentialBackoff;
+use crate::common::kafka_error::KafkaError;
+use crate::common::kafka_thread::panic_text;
+use crate::common::sync::Mutex;
+use crate::common::time::Time;
+use crate::producer::internals::producer_batch::ProducerBatch;
+use crate::producer::internals::producer_metadata::ProducerMetadata;
+use crate::producer::internals::record_accumulator::RecordDrainer;
+use crate::producer::internals::sender::control::Phase;
+use crate::producer::internals::sender::in_flight_batches::InFlightBatches;
+use crate::producer::internals::sender::leader_moves::LeaderMoves;
+use crate::producer::internals::sender_metrics::SenderMetrics;
+use crate::producer::internals::transaction_manager::TransactionManager;
+
+pub(crate) use self::control::SenderControl;
+
+mod control;
+mod errors;
+mod in_flight_batches;
+mod leader_moves;
+mod produce;
+mod producer_id;
+mod responses;
+#[cfg(test)]
+mod tests;
+
+/// What the Sender needs to know from the configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct SenderConfig {
+    /// `acks`: 0, 1, or -1 for all.
+    pub(crate) acks: i16,
+    /// `retries`
+    pub(crate) retries: u32,
+    /// `max.request.size`
+    pub(crate) max_request_size: usize,
+    /// `request.timeout.ms`
+    pub(crate) request_timeout: Duration,
+    /// `delivery.timeout.ms`
+    pub(crate) delivery_timeout: Duration,
+    /// `retry.backoff.ms` and `retry.backoff.max.ms`
+    pub(crate) retry_backoff: ExponentialBackoff,
+    /// Whether a partition's next batch waits for the answer to the one before: `max.in.flight.requests.per.connection`
+    /// is 1.
+    pub(crate) guarantee_message_order: bool,
+    /// The oldest version of Produce that can carry what the compression makes.
+    pub(crate) oldest_produce_version: i16,
+}
+
+/// The work of the I/O thread, over any client.
+pub(crate) struct Sender<C> {
+    client: C,
+    accumulator: RecordDrainer,
+    metadata: Arc<ProducerMetadata>,
+    /// Exists where the producer is idempotent.
+    transaction_manager: Option<Arc<Mutex<TransactionManager>>>,
+    config: SenderConfig,
+    time: Arc<dyn Time>,
+    control: Arc<SenderControl>,
+    in_flight: InFlightBatches,
+    leader_moves: LeaderMoves,
+    /// The request for a producer id that has no answer yet, by correlation id.
+    producer_id_request: Option<i32>,
+    /// Reused from pass to pass.
+    responses: Vec<ClientResponse>,
+}
+
+/// What the Sender works with, apart from its configuration.
+#[derive(Debug)]
+pub(crate) struct SenderParts<C> {
+    pub(crate) client: C,
+    pub(crate) accumulator: RecordDrainer,
+    pub(crate) metadata: Arc<ProducerMetadata>,
+    /// The one that `accumulator` has, where the producer is idempotent.
+    pub(crate) transaction_manager: Option<Arc<Mutex<TransactionManager>>>,
+    pub(crate) time: Arc<dyn Time>,
+    pub(crate) control: Arc<SenderControl>,
+}
+
+impl<C: KafkaClient> Sender<C> {
+    pub(crate) fn new(config: SenderConfig, parts: SenderParts<C>) -> Self {
+        Self {
+            client: parts.client,
+            accumulator: parts.accumulator,
+            metadata: parts.metadata,
+            transaction_manager: parts.transaction_manager,
+            config,
+            time: parts.time,
+            control: parts.control,
+            in_flight: InFlightBatches::default(),
+            leader_moves: LeaderMoves::default(),
+            producer_id_request: None,
+            responses: Vec::new(),
+        }
+    }
+
+    /// The life of the I/O thread: passes until the producer is closed and nothing is left to send, or until it is forced.
+    pub(crate) fn run(mut self) {
+        log::debug!("the I/O thread starts");
+        self.accumulator.enter_io_thread();
+        let passes = catch_unwind(AssertUnwindSafe(|| self.run_until_closed()));
+        let reason = match passes {
+            Ok(()) => errors::closed_forcefully(),
+            Err(panic) => {
+                let error = errors::io_thread_failed(&panic_text(panic.as_ref()));
+                log::error!("{error}");
+                // Later calls must see this before the callers that wait now are told.
+                self.control.fail(error.clone());
+                error
+            }
+        };
+        // A second panic is caught as well, so that the threads which wait for the end learn of it in any case.
+        let cleaned_up = catch_unwind(AssertUnwindSafe(|| self.clean_up(&reason)));
+        if let Err(panic) = cleaned_up {
+            let error = errors::io_thread_failed(&panic_text(panic.as_ref()));
+            log::error!("while closing: {error}");
+            self.metadata.fail(error.clone());
+            self.control.fail(error);
+        }
+        self.control.terminated();
+        log::debug!("the I/O thread ends");
+    }
+
+    fn run_until_closed(&mut self) {
+        while self.control.phase() == Phase::Running && self.run_once() {}
+        log::debug!("closing: what was accepted is sent first");
+        while self.control.phase() == Phase::Closing && self.has_work() && self.run_once() {}
+    }
+
+    fn has_work(&self) -> bool {
+        self.accumulator.accumulator().has_undrained() || self.in_flight.has_waiting()
+    }
+
+    /// Fails what is left, for this reason, and gives up all connections.
+    fn clean_up(&mut self, reason: &KafkaError) {
+        self.abort_in_flight(reason, Keep::ForReport);
+        let queued = self.accumulator.abort_incomplete();
+        self.abort(queued, reason, Keep::ForReport);
+        self.metadata.close();
+        self.client.close();
+    }
+
+    /// One pass: what is due is decided and sent, then comes the one wait, then what came in is handled. Returns false
+    /// where the client is closed.
+    pub(crate) fn run_once(&mut self) -> bool {
+        let now = self.time.now();
+        self.keep_producer_id(now);
+        let deadline = self.send_producer_data(now);
+        // The clock is read again since callbacks of expired batches may have taken their time.
+        let now = self.time.now();
+        let timeout = deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(now));
+        let mut responses = std::mem::take(&mut self.responses);
+        let polled = self.client.poll(timeout, now, &mut responses);
+        let now = self.time.now();
+        for response in responses.drain(..) {
+            self.handle_response(response, now);
+        }
+        self.responses = responses;
+        if let Err(error) = &polled {
+            log::debug!("the I/O thread stops: {error}");
+        }
+        polled.is_ok()
+    }
+
+    /// Fails every batch there is, those on the wire first since they are older. What comes later is accepted.
+    fn abort_all(&mut self, reason: &KafkaError) {
+        self.abort_in_flight(reason, Keep::Nothing);
+        let queued = self.accumulator.take_all();
+        self.abort(queued, reason, Keep::Nothing);
+    }
+
+    fn abort_in_flight(&mut self, reason: &KafkaError, keep: Keep) {
+        let now = self.time.now();
+        for mut batch in self.in_flight.take_all() {
+            self.abandon(&mut batch, now);
+            self.keep_unsent(&batch, keep);
+            self.finish_failed(batch, reason.clone(), Vec::new());
+        }
+    }
+
+    fn abort(&mut self, batches: Vec<ProducerBatch>, reason: &KafkaError, keep: Keep) {
+        for batch in batches {
+            self.keep_unsent(&batch, keep);
+            self.fail_batch(batch, reason.clone());
+        }
+    }
+
+    fn keep_unsent(&self, batch: &ProducerBatch, keep: Keep) {
+        if keep == Keep::ForReport {
+            self.control.keep_unsent(batch);
+        }
+    }
+
+    fn metrics(&self) -> &SenderMetrics {
+        self.control.metrics()
+    }
+}
+
+/// Whether the records of an aborted batch go into the report of `close`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    ForReport,
+    Nothing,
+}
+
+impl<C> fmt::Debug for Sender<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender")
+            .field("control", &self.control)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The earlier of two times, where nothing stands for never.
+fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

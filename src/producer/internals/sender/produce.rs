@@ -1,0 +1,214 @@
+//! From ready batches to Produce requests.
+//!
+//! Java: `clients/producer/internals/Sender.java` (`sendProducerData`, `sendProduceRequest`).
+//! Differs: expires first, then drains; fills each node's connection in one pass; no wait of zero where nothing was sent.
+//! Threads: the I/O thread. Locks: TransactionManager.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::client::client_request::RequestBuilder;
+use crate::client::kafka_client::KafkaClient;
+use crate::client::metadata_handle::MetadataHandle;
+use crate::client::metadata_snapshot::MetadataSnapshot;
+use crate::common::cluster::{Node, NodeId, ProducerIdAndEpoch, Uuid};
+use crate::common::kafka_error::KafkaError;
+use crate::common::payload::Payload;
+use crate::producer::internals::producer_batch::ProducerBatch;
+use crate::producer::internals::sender::in_flight_batches::InFlightRequest;
+use crate::producer::internals::sender::{Sender, earlier, errors};
+use crate::producer::internals::sender_metrics::SentBatch;
+use crate::protocol::Records;
+use crate::protocol::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
+
+impl<C: KafkaClient> Sender<C> {
+    /// Gives up what is too old, sends what can go, and says when there is something to do again without news from
+    /// elsewhere.
+    pub(super) fn send_producer_data(&mut self, now: Instant) -> Option<Instant> {
+        let snapshot = self.metadata.snapshot();
+        if !self.config.guarantee_message_order {
+            for tp in self.leader_moves.newly_held(&snapshot, &self.in_flight) {
+                self.accumulator.mute(&tp);
+            }
+        }
+        let mut ready = self.accumulator.ready(&snapshot, now);
+        if self.expire(now) {
+            // What expired stood before what may be ready now.
+            ready = self.accumulator.ready(&snapshot, now);
+        }
+        self.ask_for_leaders(&ready.topics_without_leader, now);
+        let mut deadline = earlier(ready.next_check, self.producer_id_deadline(now));
+        for id in ready.ready_nodes {
+            if let Some(node) = snapshot.node(id) {
+                deadline = earlier(deadline, self.send_to(node, &snapshot, now));
+            }
+        }
+        let in_flight = self.in_flight.next_expiry(self.config.delivery_timeout);
+        let queued = self.accumulator.next_expiry();
+        earlier(deadline, earlier(in_flight, queued))
+    }
+
+    /// Fails batches whose time is up, those in flight first: they are older than what is queued behind them. Returns
+    /// whether there were any.
+    fn expire(&mut self, now: Instant) -> bool {
+        let limit = self.config.delivery_timeout;
+        let in_flight = self.in_flight.take_expired(limit, now);
+        let queued = self.accumulator.expired(now);
+        let any = !in_flight.is_empty() || !queued.is_empty();
+        for mut batch in in_flight {
+            self.abandon(&mut batch, now);
+            let error = self.expired(&batch, now);
+            self.finish_failed(batch, error, Vec::new());
+        }
+        for batch in queued {
+            let error = self.expired(&batch, now);
+            self.fail_batch(batch, error);
+        }
+        any
+    }
+
+    fn expired(&self, batch: &ProducerBatch, now: Instant) -> KafkaError {
+        let age = now.saturating_duration_since(batch.created());
+        let limit = self.config.delivery_timeout;
+        errors::expired(batch.topic_partition(), batch.record_count(), age, limit)
+    }
+
+    /// A topic may have been forgotten because nobody used it for a while, or its leader may be gone.
+    fn ask_for_leaders(&self, topics: &[Arc<str>], now: Instant) {
+        if topics.is_empty() {
+            return;
+        }
+        for topic in topics {
+            self.metadata.add(topic, now);
+        }
+        self.metadata.request_update();
+    }
+
+    /// Sends to one node as much as it takes. Returns when to come again where it takes nothing now.
+    fn send_to(
+        &mut self,
+        node: &Node,
+        snapshot: &MetadataSnapshot,
+        now: Instant,
+    ) -> Option<Instant> {
+        if !self.client.ready(node, now) {
+            return now.checked_add(self.client.poll_delay(node, now));
+        }
+        loop {
+            let limit = self.config.max_request_size;
+            let batches = self.accumulator.drain(node.node_id(), limit, now);
+            if batches.is_empty() {
+                return None;
+            }
+            self.send_produce_request(node.node_id(), batches, snapshot, now);
+            if !self.client.is_ready(node, now) {
+                return None;
+            }
+        }
+    }
+
+    fn send_produce_request(
+        &mut self,
+        node: NodeId,
+        mut batches: Vec<ProducerBatch>,
+        snapshot: &MetadataSnapshot,
+        now: Instant,
+    ) {
+        batches.sort_by(|a, b| a.topic_partition().cmp(b.topic_partition()));
+        for batch in &mut batches {
+            batch.handed_to(node);
+            self.control.metrics().batch_sent(SentBatch {
+                bytes: batch.size_in_bytes(),
+                records: batch.record_count(),
+                queued: now.saturating_duration_since(batch.created()),
+            });
+        }
+        let topics = topics(&batches, snapshot);
+        let topic_names = topics
+            .iter()
+            .filter(|topic| !topic.id.is_zero())
+            .map(|topic| (topic.id, Arc::clone(&topic.name)))
+            .collect();
+        let builder = self.builder(topics);
+        let expects_response = self.config.acks != 0;
+        let request = self
+            .client
+            .new_client_request(node, builder, now, expects_response);
+        let in_flight = InFlightRequest::new(node, batches, topic_names);
+        self.in_flight.add(request.correlation_id, in_flight);
+        self.client.send(request, now);
+    }
+
+    fn builder(&self, topics: Vec<TopicBatches>) -> RequestBuilder {
+        // From version 13 on topics have ids instead of names, so a single topic without an id rules it out for all.
+        let all_have_ids = topics.iter().all(|topic| !topic.id.is_zero());
+        let newest = if all_have_ids {
+            i16::MAX
+        } else {
+            NEWEST_VERSION_WITH_NAMES
+        };
+        let body = ProduceRequest {
+            transactional_id: None,
+            acks: self.config.acks,
+            timeout_ms: i32::try_from(self.config.request_timeout.as_millis()).unwrap_or(i32::MAX),
+            topic_data: topics.into_iter().map(TopicBatches::into_data).collect(),
+        };
+        RequestBuilder::of(body)
+            .at_most(newest)
+            .at_least(self.config.oldest_produce_version)
+    }
+}
+
+/// The batches of one topic in a request.
+struct TopicBatches {
+    name: Arc<str>,
+    id: Uuid,
+    partitions: Vec<PartitionProduceData>,
+}
+
+impl TopicBatches {
+    fn into_data(self) -> TopicProduceData {
+        TopicProduceData {
+            name: self.name.to_string(),
+            topic_id: self.id,
+            partition_data: self.partitions,
+        }
+    }
+}
+
+/// Batches that are sorted by topic, by topic.
+fn topics(batches: &[ProducerBatch], snapshot: &MetadataSnapshot) -> Vec<TopicBatches> {
+    let mut topics: Vec<TopicBatches> = Vec::new();
+    for batch in batches {
+        let tp = batch.topic_partition();
+        let data = PartitionProduceData {
+            index: tp.partition(),
+            records: records(batch),
+        };
+        match topics.last_mut() {
+            Some(last) if *last.name == *tp.topic() => last.partitions.push(data),
+            _ => topics.push(TopicBatches {
+                name: Arc::clone(tp.shared_topic()),
+                id: snapshot.topic(tp.topic()).map_or(Uuid::ZERO, |t| t.id),
+                partitions: vec![data],
+            }),
+        }
+    }
+    topics
+}
+
+/// The bytes of a batch: a header made for this attempt, and the body that never changes.
+fn records(batch: &ProducerBatch) -> Option<Records> {
+    let sealed = batch.sealed()?;
+    let (producer, first) = match batch.identity() {
+        Some((identity, first)) => (identity, Some(first)),
+        None => (ProducerIdAndEpoch::NONE, None),
+    };
+    let header = sealed.header(producer, first, false);
+    Some(Records::new(vec![
+        Payload::new(header.to_vec()),
+        sealed.body().clone(),
+    ]))
+}
+
+const NEWEST_VERSION_WITH_NAMES: i16 = 12;

@@ -1,0 +1,158 @@
+//! Keeps an idempotent producer supplied with an identity: asks for ids, starts partitions over.
+//!
+//! Java: `clients/producer/internals/Sender.java` (`runOnce`, `maybeSendAndPollTransactionalRequest`).
+//! Differs: never waits for a connection or a back-off, but says when to come again.
+//! Threads: the I/O thread. Locks: TransactionManager.
+
+use std::time::Instant;
+
+use crate::client::client_request::{Outcome, RequestBuilder, RequestFailure};
+use crate::client::kafka_client::KafkaClient;
+use crate::common::cluster::ProducerIdAndEpoch;
+use crate::common::error_kind::ErrorKind;
+use crate::common::kafka_error::{KafkaError, Persisted};
+use crate::producer::internals::sender::Sender;
+use crate::producer::internals::transaction_manager::{TxnRequest, TxnResponse};
+use crate::protocol::errors::Errors;
+use crate::protocol::messages::init_producer_id::InitProducerIdRequest;
+use crate::protocol::requests::ResponseBody;
+
+impl<C: KafkaClient> Sender<C> {
+    /// What an idempotent producer has to do before it looks for batches to send.
+    pub(super) fn keep_producer_id(&mut self, now: Instant) {
+        let Some(manager) = &self.transaction_manager else {
+            return;
+        };
+        let fatal = manager.lock().fatal_error().cloned();
+        if let Some(error) = fatal {
+            self.abort_all(&error);
+            return;
+        }
+        self.restart_partitions();
+        self.request_producer_id(now);
+    }
+
+    /// Takes the numbered batches of partitions that must start over out of their queues: those that may have been
+    /// written fail, since a second identity could write them twice; the others get new numbers when they are drained.
+    fn restart_partitions(&mut self) {
+        let Some(manager) = &self.transaction_manager else {
+            return;
+        };
+        let due = manager.lock().poll_restart();
+        if due.is_empty() {
+            return;
+        }
+        manager.lock().restart(&due);
+        for tp in &due {
+            let (uncertain, unwritten): (Vec<_>, Vec<_>) = self
+                .accumulator
+                .take_numbered(tp)
+                .into_iter()
+                .partition(|batch| batch.persisted() == Persisted::Maybe);
+            self.accumulator.put_back_unnumbered(unwritten);
+            for batch in uncertain {
+                let text = format!(
+                    "the batch of {} record(s) for {tp} lost its place behind a batch that failed, and may have been written before",
+                    batch.record_count()
+                );
+                self.fail_batch(batch, KafkaError::new(ErrorKind::OutOfOrderSequence, text));
+            }
+        }
+    }
+
+    fn request_producer_id(&mut self, now: Instant) {
+        let Some(manager) = &self.transaction_manager else {
+            return;
+        };
+        let is_due = manager.lock().next_timeout(now).is_some_and(|at| at <= now);
+        if !is_due || self.producer_id_request.is_some() {
+            return;
+        }
+        let Some(node) = self.client.least_loaded_node(now).node else {
+            return;
+        };
+        if !self.client.ready(&node, now) {
+            return;
+        }
+        let Some(TxnRequest::InitProducerId) = manager.lock().poll_request(now) else {
+            return;
+        };
+        let body = InitProducerIdRequest {
+            transactional_id: None,
+            transaction_timeout_ms: i32::MAX,
+            ..InitProducerIdRequest::default()
+        };
+        let builder = RequestBuilder::of(body);
+        let request = self
+            .client
+            .new_client_request(node.node_id(), builder, now, true);
+        self.producer_id_request = Some(request.correlation_id);
+        self.client.send(request, now);
+    }
+
+    /// When `keep_producer_id` has something to do next.
+    pub(super) fn producer_id_deadline(&self, now: Instant) -> Option<Instant> {
+        let manager = self.transaction_manager.as_ref()?;
+        let at = manager.lock().next_timeout(now)?;
+        if at > now {
+            return Some(at);
+        }
+        // It is time, but no broker could be asked: the client ends the wait when one connects, and this bounds it.
+        let random = fastrand::f64();
+        let wait = self.config.retry_backoff.backoff(0, random);
+        now.checked_add(wait)
+    }
+
+    /// Takes the outcome of the request for a producer id.
+    pub(super) fn handle_producer_id(&mut self, outcome: Outcome, now: Instant) {
+        self.producer_id_request = None;
+        let response = match producer_id(outcome) {
+            Ok(identity) => TxnResponse::InitProducerId(identity),
+            Err(error) => TxnResponse::Failed(error),
+        };
+        let Some(manager) = &self.transaction_manager else {
+            return;
+        };
+        let random = fastrand::f64();
+        let failure = manager.lock().handle_response(response, now, random);
+        if let Some(error) = failure {
+            log::warn!("no producer id: {error}");
+            self.abort_all(&error);
+        }
+    }
+}
+
+fn producer_id(outcome: Outcome) -> Result<ProducerIdAndEpoch, KafkaError> {
+    let failed = |kind, text: String| {
+        let text = format!("the request for a producer id failed: {text}");
+        Err(KafkaError::new(kind, text))
+    };
+    match outcome {
+        Outcome::Answered(ResponseBody::InitProducerId(response)) => {
+            match Errors::from_code(response.error_code) {
+                Errors::None => Ok(ProducerIdAndEpoch {
+                    producer_id: response.producer_id,
+                    epoch: response.producer_epoch,
+                }),
+                Errors::ClusterAuthorizationFailed => failed(
+                    ErrorKind::ClusterAuthorization,
+                    "not authorized to do idempotent sends, which need IdempotentWrite on the cluster or Write on a topic"
+                        .to_owned(),
+                ),
+                error => {
+                    let kind = error.kind().unwrap_or(ErrorKind::UnknownServer);
+                    failed(kind, format!("{}: {}", error.name(), error.text()))
+                }
+            }
+        }
+        Outcome::Failed(RequestFailure::VersionMismatch(error)) => {
+            failed(ErrorKind::UnsupportedVersion, error.message().to_owned())
+        }
+        Outcome::Failed(RequestFailure::AuthenticationFailed(error)) => Err(error),
+        Outcome::Failed(failure) => failed(ErrorKind::Disconnect, failure.to_string()),
+        Outcome::Answered(_) | Outcome::Written => failed(
+            ErrorKind::Disconnect,
+            "the answer belongs to another request".to_owned(),
+        ),
+    }
+}

@@ -1,0 +1,455 @@
+//! From answers to completed, repeated, split and failed batches.
+//!
+//! Java: `clients/producer/internals/Sender.java` (`handleProduceResponse`, `completeBatch`, `failBatch`, `canRetry`).
+//! Differs: each answer says whether the batch may have been written; batches that a response leaves out are repeated
+//! instead of forgotten; a hint at a new leader is used at once.
+//! Threads: the I/O thread. Locks: TransactionManager.
+
+use std::time::{Duration, Instant};
+
+use crate::client::client_request::{ClientResponse, Outcome, RequestFailure};
+use crate::client::kafka_client::KafkaClient;
+use crate::client::metadata::LeaderHint;
+use crate::client::metadata_handle::MetadataHandle;
+use crate::common::cluster::{LeaderEpoch, Node, NodeId, TopicPartition};
+use crate::common::error_kind::ErrorKind;
+use crate::common::kafka_error::{KafkaError, Persisted, TimeLimit};
+use crate::producer::internals::producer_batch::ProducerBatch;
+use crate::producer::internals::sender::in_flight_batches::{
+    InFlightBatch, InFlightRequest, Place,
+};
+use crate::producer::internals::sender::{Sender, errors};
+use crate::producer::internals::transaction_manager::{
+    BatchId, TransactionManager, Verdict, is_fatal,
+};
+use crate::protocol::errors::Errors;
+use crate::protocol::messages::produce::{NodeEndpoint, PartitionProduceResponse, ProduceResponse};
+use crate::protocol::requests::ResponseBody;
+
+/// What a broker, or the lack of one, says about one batch.
+#[derive(Debug)]
+enum Answer {
+    Written {
+        base_offset: Option<i64>,
+        log_append_time: Option<i64>,
+    },
+    Refused(Refusal),
+}
+
+#[derive(Debug)]
+struct Refusal {
+    error: Errors,
+    /// The error of the batch if this is the end of it.
+    exception: KafkaError,
+    /// The error again, for the story of the batch.
+    outcome: String,
+    /// Whether the broker may have written the batch all the same.
+    may_be_written: bool,
+    response: Option<PartitionProduceResponse>,
+}
+
+impl<C: KafkaClient> Sender<C> {
+    /// One request has ended.
+    pub(super) fn handle_response(&mut self, response: ClientResponse, now: Instant) {
+        if self.producer_id_request == Some(response.correlation_id) {
+            self.handle_producer_id(response.outcome, now);
+            return;
+        }
+        let Some(mut request) = self.in_flight.remove(response.correlation_id) else {
+            log::debug!("a response to a request that is not ours: {response:?}");
+            return;
+        };
+        match response.outcome {
+            Outcome::Answered(ResponseBody::Produce(body)) => {
+                let throttle = u64::try_from(body.throttle_time_ms).unwrap_or_default();
+                self.metrics()
+                    .request_answered(response.latency, Duration::from_millis(throttle));
+                self.handle_produce_response(&mut request, body, now);
+            }
+            Outcome::Answered(_) => {
+                let failure = disconnected("the response belongs to another kind of request");
+                self.handle_failure(&mut request, &failure, now);
+            }
+            Outcome::Written => self.handle_written(&mut request, now),
+            Outcome::Failed(failure) => self.handle_failure(&mut request, &failure, now),
+        }
+        self.end_request(&request);
+    }
+
+    /// Lets the partitions of a request go on, whatever came of it.
+    fn end_request(&mut self, request: &InFlightRequest) {
+        if self.config.guarantee_message_order {
+            for tp in request.partitions() {
+                self.accumulator.unmute(tp);
+            }
+            return;
+        }
+        let snapshot = self.metadata.current();
+        let released = self
+            .leader_moves
+            .released(request, &snapshot, &self.in_flight);
+        for tp in released {
+            self.accumulator.unmute(&tp);
+        }
+    }
+
+    fn handle_produce_response(
+        &mut self,
+        request: &mut InFlightRequest,
+        body: ProduceResponse,
+        now: Instant,
+    ) {
+        self.apply_leader_hints(request, &body);
+        for topic in body.responses {
+            let name = if topic.name.is_empty() {
+                request.topic_name(topic.topic_id)
+            } else {
+                Some(topic.name.as_str().into())
+            };
+            let Some(name) = name else {
+                log::warn!(
+                    "node {}: answer for unasked topic {:?}",
+                    request.node,
+                    topic.topic_id
+                );
+                continue;
+            };
+            for partition in topic.partition_responses {
+                match request.take(&name, partition.index) {
+                    Some(batch) => {
+                        let answer = self.judge(&batch.tp, partition);
+                        self.complete_batch(batch, answer, now);
+                    }
+                    None => log::warn!(
+                        "node {}: an answer for {name}-{}, which was not asked or was answered before",
+                        request.node,
+                        partition.index
+                    ),
+                }
+            }
+        }
+        self.fail_attempts(
+            request,
+            &disconnected("the response left this partition out"),
+            now,
+        );
+    }
+
+    /// With `acks=0`: the bytes are out, and that is all that will ever be known.
+    fn handle_written(&mut self, request: &mut InFlightRequest, now: Instant) {
+        for batch in request.take_rest() {
+            let answer = Answer::Written {
+                base_offset: None,
+                log_append_time: None,
+            };
+            self.complete_batch(batch, answer, now);
+        }
+    }
+
+    fn handle_failure(
+        &mut self,
+        request: &mut InFlightRequest,
+        failure: &RequestFailure,
+        now: Instant,
+    ) {
+        log::debug!("node {}: a produce request failed: {failure}", request.node);
+        self.fail_attempts(request, failure, now);
+    }
+
+    fn fail_attempts(
+        &mut self,
+        request: &mut InFlightRequest,
+        failure: &RequestFailure,
+        now: Instant,
+    ) {
+        for batch in request.take_rest() {
+            let refusal = no_answer(failure);
+            self.complete_batch(batch, Answer::Refused(refusal), now);
+        }
+    }
+
+    /// What one partition's answer means.
+    fn judge(&self, tp: &TopicPartition, response: PartitionProduceResponse) -> Answer {
+        let error = Errors::from_code(response.error_code);
+        let written = |offset: i64| Answer::Written {
+            base_offset: (offset >= 0).then_some(offset),
+            log_append_time: Some(response.log_append_time_ms).filter(|time| *time >= 0),
+        };
+        match error {
+            Errors::None => written(response.base_offset),
+            // The broker has the batch from an earlier attempt and has forgotten where it put it.
+            Errors::DuplicateSequenceNumber => written(-1),
+            _ => {
+                let said = response.error_message.as_deref();
+                let outcome = match said {
+                    Some(said) if !said.is_empty() => format!("{error}: {said}"),
+                    _ => error.to_string(),
+                };
+                Answer::Refused(Refusal {
+                    error,
+                    exception: errors::refused(tp, error, said),
+                    outcome,
+                    may_be_written: leaves_open(error, self.config.acks),
+                    response: Some(response),
+                })
+            }
+        }
+    }
+
+    /// Java: `completeBatch`.
+    fn complete_batch(&mut self, in_flight: InFlightBatch, answer: Answer, now: Instant) {
+        let batch = match in_flight.place {
+            Place::Waiting(batch) => batch,
+            Place::Abandoned(numbers) => {
+                if let Some((identity, first)) = numbers {
+                    let id = BatchId {
+                        tp: &in_flight.tp,
+                        identity,
+                        first,
+                    };
+                    self.handle_late_answer(id, &answer);
+                }
+                return;
+            }
+            Place::Answered => return,
+        };
+        match answer {
+            Answer::Written {
+                base_offset,
+                log_append_time,
+            } => {
+                self.with_manager(&batch, |manager, id| manager.handle_completed(id));
+                self.metrics().records_acknowledged(batch.record_count());
+                batch.complete(base_offset, log_append_time);
+            }
+            Answer::Refused(refusal) => self.handle_refusal(batch, refusal, now),
+        }
+    }
+
+    /// The batch was failed to its owner before this answer came; only its numbers are of interest.
+    fn handle_late_answer(&self, id: BatchId<'_>, answer: &Answer) {
+        let Some(manager) = &self.transaction_manager else {
+            return;
+        };
+        match answer {
+            Answer::Written { .. } => manager.lock().handle_completed(id),
+            // An earlier attempt may have been written in any case, so nothing is certain.
+            Answer::Refused(_) => manager.lock().handle_failed(id, true),
+        }
+    }
+
+    fn handle_refusal(&mut self, mut batch: ProducerBatch, refusal: Refusal, now: Instant) {
+        let error = refusal.error;
+        if error.is_invalid_metadata() {
+            log::debug!("{}: {error}, asking for metadata", batch.topic_partition());
+            self.metadata.request_update();
+        }
+        if refusal.may_be_written {
+            batch.attempt_lost(now, refusal.outcome.as_str());
+        } else {
+            batch.attempt_refused(now, refusal.outcome.as_str());
+        }
+        let is_expired = batch.is_expired(self.config.delivery_timeout, now);
+        if error == Errors::MessageTooLarge && batch.record_count() > 1 && !is_expired {
+            self.split(batch, &refusal);
+        } else if !is_expired && self.can_retry(&batch, &refusal) {
+            self.reenqueue(batch, error, now);
+        } else {
+            self.fail_refused(batch, &refusal);
+        }
+    }
+
+    /// Java: `canRetry`.
+    fn can_retry(&self, batch: &ProducerBatch, refusal: &Refusal) -> bool {
+        if batch.failures() >= self.config.retries {
+            return false;
+        }
+        let kind = refusal.exception.kind();
+        let (Some(manager), Some(id)) = (&self.transaction_manager, batch_id(batch)) else {
+            return refusal.error.is_retriable();
+        };
+        let log_start = refusal.response.as_ref().map_or(-1, |r| r.log_start_offset);
+        match manager.lock().can_retry(id, kind, log_start) {
+            Verdict::Retry => true,
+            // It waits for a new identity, which a batch that may have been written must not get.
+            Verdict::Renumber => batch.persisted() == Persisted::No,
+            Verdict::Fail => false,
+        }
+    }
+
+    fn reenqueue(&mut self, batch: ProducerBatch, error: Errors, now: Instant) {
+        log::debug!(
+            "{}: retrying {} record(s) after {error}, {} of {} retries used",
+            batch.topic_partition(),
+            batch.record_count(),
+            batch.failures(),
+            self.config.retries
+        );
+        self.metrics().records_retried(batch.record_count());
+        self.with_manager(&batch, |manager, id| manager.handle_reenqueued(id));
+        self.accumulator.reenqueue(batch, now);
+    }
+
+    /// The batch goes on in parts, at once and without using up a retry.
+    fn split(&mut self, batch: ProducerBatch, refusal: &Refusal) {
+        log::debug!(
+            "{}: a batch of {} record(s) and {} bytes is too large for the broker, splitting it",
+            batch.topic_partition(),
+            batch.record_count(),
+            batch.size_in_bytes()
+        );
+        match self.accumulator.split_and_reenqueue(batch) {
+            Ok(()) => self.metrics().batch_split(),
+            Err(whole) => self.fail_refused(whole, refusal),
+        }
+    }
+
+    fn fail_refused(&mut self, batch: ProducerBatch, refusal: &Refusal) {
+        let response = refusal.response.as_ref();
+        let named = response.map_or(&[][..], |r| &r.record_errors);
+        let said = response.and_then(|r| r.error_message.as_deref());
+        let (error, of_records) = errors::of_records(&refusal.exception, named, said);
+        self.note_failed(&batch, &refusal.exception);
+        self.finish_failed(batch, error, of_records);
+    }
+
+    /// Fails a batch that is in no request.
+    pub(super) fn fail_batch(&mut self, batch: ProducerBatch, error: KafkaError) {
+        self.note_failed(&batch, &error);
+        self.finish_failed(batch, error, Vec::new());
+    }
+
+    /// Tells the transaction manager of a batch that is about to fail; does nothing to the batch.
+    fn note_failed(&self, batch: &ProducerBatch, error: &KafkaError) {
+        let may_be_written = batch.persisted() == Persisted::Maybe;
+        self.with_manager(batch, |manager, id| {
+            manager.handle_failed(id, may_be_written);
+            if is_fatal(error.kind()) {
+                manager.fail(error.clone());
+            }
+        });
+    }
+
+    /// Gives up on a batch whose request goes on.
+    pub(super) fn abandon(&self, batch: &mut ProducerBatch, now: Instant) {
+        batch.attempt_lost(now, "no answer so far");
+        self.with_manager(batch, |manager, id| manager.handle_abandoned(id));
+    }
+
+    /// The end of a batch: its owners learn why, callbacks first.
+    pub(super) fn finish_failed(
+        &mut self,
+        batch: ProducerBatch,
+        error: KafkaError,
+        of_records: Vec<(u32, KafkaError)>,
+    ) {
+        log::debug!("{}: {error}", batch.topic_partition());
+        self.metrics().records_failed(batch.record_count());
+        batch.fail_records(error, of_records);
+    }
+
+    fn with_manager(
+        &self,
+        batch: &ProducerBatch,
+        action: impl FnOnce(&mut TransactionManager, BatchId<'_>),
+    ) {
+        if let (Some(manager), Some(id)) = (&self.transaction_manager, batch_id(batch)) {
+            action(&mut manager.lock(), id);
+        }
+    }
+
+    /// Takes over the leaders that a refusal names (KIP-951), before the batches are repeated.
+    fn apply_leader_hints(&self, request: &InFlightRequest, body: &ProduceResponse) {
+        let mut hints = Vec::new();
+        for topic in &body.responses {
+            let refused = topic.partition_responses.iter().filter(|partition| {
+                matches!(
+                    Errors::from_code(partition.error_code),
+                    Errors::NotLeaderOrFollower | Errors::FencedLeaderEpoch
+                ) && partition.current_leader.leader_id >= 0
+                    && partition.current_leader.leader_epoch >= 0
+            });
+            for partition in refused {
+                let name = match topic.name.as_str() {
+                    "" => request.topic_name(topic.topic_id),
+                    name => Some(name.into()),
+                };
+                let leader = &partition.current_leader;
+                hints.extend(name.map(|name| LeaderHint {
+                    topic_partition: TopicPartition::new(name, partition.index),
+                    leader: Some(NodeId(leader.leader_id)),
+                    epoch: LeaderEpoch::from_wire(leader.leader_epoch),
+                }));
+            }
+        }
+        if !hints.is_empty() {
+            let nodes = body.node_endpoints.iter().filter_map(node).collect();
+            self.metadata
+                .with(|core| core.update_partition_leadership(&hints, nodes));
+        }
+    }
+}
+
+/// A batch as the transaction manager knows it; nothing where it has no number.
+pub(super) fn batch_id(batch: &ProducerBatch) -> Option<BatchId<'_>> {
+    let (identity, first) = batch.identity()?;
+    Some(BatchId {
+        tp: batch.topic_partition(),
+        identity,
+        first,
+    })
+}
+
+/// Whether a broker that answers with this error may have the batch. Brokers check most things before they write; but
+/// with `acks=all` an answer also tells how the wait for the replicas ended.
+fn leaves_open(error: Errors, acks: i16) -> bool {
+    match error {
+        Errors::RequestTimedOut
+        | Errors::NotEnoughReplicasAfterAppend
+        | Errors::NetworkException
+        | Errors::KafkaStorageError
+        | Errors::UnknownServerError
+        | Errors::Unlisted(_) => true,
+        Errors::NotLeaderOrFollower | Errors::UnknownTopicOrPartition => acks == ACKS_ALL,
+        _ => false,
+    }
+}
+
+fn no_answer(failure: &RequestFailure) -> Refusal {
+    let (error, kind) = match failure {
+        RequestFailure::TimedOut { .. } => (Errors::RequestTimedOut, ErrorKind::Timeout),
+        RequestFailure::VersionMismatch(_) => {
+            (Errors::UnsupportedVersion, ErrorKind::UnsupportedVersion)
+        }
+        RequestFailure::Disconnected { .. } | RequestFailure::AuthenticationFailed(_) => {
+            (Errors::NetworkException, ErrorKind::Network)
+        }
+    };
+    let text = format!("no answer to the produce request: {failure}");
+    let exception = match failure {
+        RequestFailure::VersionMismatch(error) => error.clone(),
+        RequestFailure::TimedOut { .. } => KafkaError::timeout(TimeLimit::RequestTimeout, text),
+        _ => KafkaError::new(kind, text),
+    };
+    Refusal {
+        error,
+        exception,
+        outcome: failure.to_string(),
+        may_be_written: !matches!(failure, RequestFailure::VersionMismatch(_)),
+        response: None,
+    }
+}
+
+fn disconnected(reason: &str) -> RequestFailure {
+    RequestFailure::Disconnected {
+        reason: reason.into(),
+    }
+}
+
+fn node(endpoint: &NodeEndpoint) -> Option<Node> {
+    let port = u16::try_from(endpoint.port).ok()?;
+    let node = Node::new(endpoint.node_id, endpoint.host.as_str(), port);
+    Some(node.with_rack(endpoint.rack.as_deref().map(Into::into)))
+}
+
+const ACKS_ALL: i16 = -1;
