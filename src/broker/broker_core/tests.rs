@@ -399,6 +399,32 @@ fn faults_drop_lose_silence_delay_and_refuse() {
 /// What a version cannot say must not be said, or the answer could not be sent.
 #[test]
 fn every_answer_can_be_encoded_in_the_version_of_its_request() {
+    let requests = one_of_each();
+    for failing in [false, true] {
+        let mut fixture = Fixture::new();
+        for request in &requests {
+            for version in request.api_key().versions() {
+                if failing {
+                    fixture.core.faults.add(
+                        Fault::on(api(request))
+                            .error(ErrorKind::NotController)
+                            .times(1),
+                    );
+                }
+                let answer = body(fixture.ask(version, request.clone())).expect("an answer");
+                let header = ResponseHeader { correlation_id: 7 };
+                let encoded = requests::encode_response(header, version, &answer);
+                assert!(
+                    encoded.is_ok(),
+                    "{} {version}: {encoded:?}",
+                    request.api_key()
+                );
+            }
+        }
+    }
+}
+
+fn one_of_each() -> Vec<RequestBody> {
     let topic = |name: &str| {
         Some(vec![MetadataRequestTopic {
             name: Some(name.to_owned()),
@@ -419,7 +445,7 @@ fn every_answer_can_be_encoded_in_the_version_of_its_request() {
         replication_factor: 1,
         ..Default::default()
     };
-    let requests: Vec<RequestBody> = vec![
+    vec![
         produce("t", 0, batch()).into(),
         produce("t", 1, batch()).into(),
         fetch(0, 0, 0).into(),
@@ -456,29 +482,7 @@ fn every_answer_can_be_encoded_in_the_version_of_its_request() {
             ..Default::default()
         }
         .into(),
-    ];
-    for failing in [false, true] {
-        let mut fixture = Fixture::new();
-        for request in &requests {
-            for version in request.api_key().versions() {
-                if failing {
-                    fixture.core.faults.add(
-                        Fault::on(api(request))
-                            .error(ErrorKind::NotController)
-                            .times(1),
-                    );
-                }
-                let answer = body(fixture.ask(version, request.clone())).expect("an answer");
-                let header = ResponseHeader { correlation_id: 7 };
-                let encoded = requests::encode_response(header, version, &answer);
-                assert!(
-                    encoded.is_ok(),
-                    "{} {version}: {encoded:?}",
-                    request.api_key()
-                );
-            }
-        }
-    }
+    ]
 }
 
 fn api(request: &RequestBody) -> Api {
