@@ -55,7 +55,7 @@ import org.apache.kafka.common.utils.Utils;
  *
  * The commands batches, partitions, config, errors, frames and serializers take no arguments and always print the
  * same; what they printed is kept in tests/golden (`write FOLDER` and `check FOLDER`).
- * `read BOOTSTRAP TOPIC` prints every record of a topic, `send BOOTSTRAP TOPIC [key=value ..]` sends such lines.
+ * `read BOOTSTRAP TOPIC ..` prints every record of the topics, `send BOOTSTRAP TOPIC [key=value ..]` sends such lines.
  *
  * Bytes in a line are one of these words: `null`, `=HEX` (`=` alone is empty), `rep:LENGTH:HEX` (one byte repeated),
  * `gen:LENGTH:SEED` (byte i is bits 32 to 39 of the i-th state of xorshift64, see {@link Xorshift}).
@@ -68,7 +68,7 @@ public final class Oracle {
         } else if (command.equals("write") || command.equals("check")) {
             golden(Path.of(arguments[1]), command.equals("write"));
         } else if (command.equals("read")) {
-            read(arguments[1], arguments[2]);
+            read(arguments[1], Arrays.copyOfRange(arguments, 2, arguments.length));
         } else if (command.equals("send")) {
             send(arguments[1], arguments[2], Arrays.copyOfRange(arguments, 3, arguments.length));
         } else {
@@ -328,7 +328,7 @@ public final class Oracle {
     static void config(PrintStream out) {
         for (ConfigDef.ConfigKey key : new TreeMap<>(ProducerConfig.configDef().configKeys()).values()) {
             Object value = key.defaultValue;
-            String shown = value == ConfigDef.NO_DEFAULT_VALUE ? "<required>" : value instanceof Class ? ((Class<?>) value).getName() : "" + value;
+            String shown = value == ConfigDef.NO_DEFAULT_VALUE ? "<required>" : "" + value;
             out.printf("%s | %s | %s | %s | %s\n", key.name, key.type, shown, key.validator, key.importance);
         }
     }
@@ -504,15 +504,15 @@ public final class Oracle {
             out.print(name + "\t" + input.apply(value) + "\t" + word(serializer.serialize("topic", value)) + "\n");
     }
 
-    // Records of a live cluster, as lines `PARTITION OFFSET TYPE TIMESTAMP KEY VALUE HEADERS`, TYPE C(reate) or L(og append).
+    // Records of a live cluster, as lines `TOPIC PARTITION OFFSET TYPE TIMESTAMP KEY VALUE HEADERS`, TYPE C(reate) or L(og append).
 
-    static void read(String bootstrap, String topic) {
+    static void read(String bootstrap, String[] topics) {
         Map<String, Object> config = Map.of("bootstrap.servers", bootstrap, "enable.auto.commit", false, "isolation.level", "read_committed",
             "max.poll.records", 50_000, "fetch.max.bytes", 16 << 20, "max.partition.fetch.bytes", 8 << 20, "check.crcs", true);
         PrintStream out = new PrintStream(new BufferedOutputStream(System.out, 1 << 20), false);
         try (KafkaConsumer<byte[], byte[]> consumer = new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
-            List<TopicPartition> partitions = consumer.partitionsFor(topic).stream()
-                .map(p -> new TopicPartition(topic, p.partition())).collect(Collectors.toList());
+            List<TopicPartition> partitions = Arrays.stream(topics).flatMap(topic -> consumer.partitionsFor(topic).stream())
+                .map(p -> new TopicPartition(p.topic(), p.partition())).collect(Collectors.toList());
             consumer.assign(partitions);
             Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
             consumer.seekToBeginning(partitions);
@@ -520,7 +520,7 @@ public final class Oracle {
             while (partitions.stream().anyMatch(p -> consumer.position(p) < ends.get(p)))
                 for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofSeconds(1))) {
                     line.setLength(0);
-                    line.append(record.partition()).append(' ').append(record.offset()).append(' ')
+                    line.append(record.topic()).append(' ').append(record.partition()).append(' ').append(record.offset()).append(' ')
                         .append(record.timestampType() == TimestampType.CREATE_TIME ? 'C' : 'L').append(' ').append(record.timestamp())
                         .append(' ').append(word(record.key())).append(' ').append(word(record.value())).append(' ');
                     for (Header header : record.headers())

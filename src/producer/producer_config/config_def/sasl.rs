@@ -74,9 +74,9 @@ key_table! {
     "The client's secret at the token server."
     "sasl.oauthbearer.clock.skew.seconds", Int, Value("30"), Any, Low, JvmOnly(VALIDATION);
     "How far the clocks of broker and token server may differ."
-    "sasl.oauthbearer.expected.audience", List, Value(""), Any, Low, JvmOnly(VALIDATION);
+    "sasl.oauthbearer.expected.audience", List, Value(""), Any, High, JvmOnly(VALIDATION);
     "The audiences that a broker takes tokens for."
-    "sasl.oauthbearer.expected.issuer", String, Null, Any, Low, JvmOnly(VALIDATION);
+    "sasl.oauthbearer.expected.issuer", String, Null, Any, High, JvmOnly(VALIDATION);
     "The issuer that a broker takes tokens from."
     "sasl.oauthbearer.header.urlencode", Boolean, Value("false"), Any, Low, NotYet(OAUTH);
     "Whether id and secret are URL-encoded for the token server."
