@@ -1,0 +1,332 @@
+//! Compares what was sent with what an independent reader found, and names what is wrong.
+
+use crate::reader::{Stored, StoredRecord};
+use crate::records::TestRecord;
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+
+/// Something that must not happen to a record.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Anomaly {
+    /// Sent, and nowhere in the topic.
+    Lost,
+    /// Stored more often than it was sent.
+    Duplicated,
+    /// Stored in another partition than it belongs to.
+    Misplaced,
+    /// Stored, and nobody sent anything like it.
+    Unknown,
+    /// All records of the partition are there, in another order.
+    Reordered,
+    /// The right record with a timestamp that is neither its own nor the time of the send.
+    WrongTimestamp,
+    /// Offsets are not 0, 1, 2 and so on.
+    WrongOffset,
+}
+
+/// An anomaly, its partition, and the position or the record in words.
+pub(crate) type Finding = (Anomaly, u32, String);
+
+/// What was sent to one topic.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) records: Vec<TestRecord>,
+    pub(crate) partitions: u32,
+    /// Milliseconds of the epoch, which bound the timestamps that the producer chose.
+    pub(crate) during: RangeInclusive<i64>,
+    /// The reader shows headers exactly.
+    pub(crate) with_headers: bool,
+}
+
+impl Sent {
+    /// The findings, in the order of partitions; empty when all is well.
+    pub(crate) fn check(&self, stored: &Stored) -> Vec<Finding> {
+        let mut expected: HashMap<u32, Vec<&TestRecord>> = HashMap::new();
+        for record in &self.records {
+            expected
+                .entry(record.expected_partition(self.partitions))
+                .or_default()
+                .push(record);
+        }
+        let none = Vec::new();
+        let mut findings = Vec::new();
+        let mut partitions: Vec<u32> = expected.keys().chain(stored.keys()).copied().collect();
+        partitions.sort_unstable();
+        partitions.dedup();
+        for partition in partitions {
+            let sent = expected.get(&partition).map_or(&[][..], Vec::as_slice);
+            let found = stored.get(&partition).unwrap_or(&none);
+            self.check_partition(partition, sent, found, &expected, &mut findings);
+        }
+        findings
+    }
+
+    /// Panics with the first findings, if there are any.
+    pub(crate) fn assert_stored(&self, stored: &Stored, what: &str) {
+        let findings = self.check(stored);
+        let first: Vec<String> = findings
+            .iter()
+            .take(5)
+            .map(|finding| format!("{finding:?}").chars().take(300).collect())
+            .collect();
+        assert!(
+            findings.is_empty(),
+            "{what}: {} findings, the first are {first:#?}",
+            findings.len()
+        );
+    }
+
+    fn check_partition(
+        &self,
+        partition: u32,
+        sent: &[&TestRecord],
+        found: &[StoredRecord],
+        everywhere: &HashMap<u32, Vec<&TestRecord>>,
+        findings: &mut Vec<Finding>,
+    ) {
+        let mut report = |anomaly, what: String| findings.push((anomaly, partition, what));
+        if let Some((at, record)) = found
+            .iter()
+            .enumerate()
+            .find(|(at, record)| record.offset != *at as i64)
+        {
+            report(
+                Anomaly::WrongOffset,
+                format!("offset {} at position {at}", record.offset),
+            );
+        }
+        let same_order = sent.len() == found.len()
+            && sent
+                .iter()
+                .zip(found)
+                .all(|(sent, found)| self.same(sent, found));
+        if same_order {
+            for (sent, found) in sent.iter().zip(found) {
+                let right = sent
+                    .timestamp
+                    .map_or(self.during.contains(&found.timestamp), |own| {
+                        own == found.timestamp
+                    });
+                if !right && !found.log_append_time {
+                    report(
+                        Anomaly::WrongTimestamp,
+                        format!("offset {}: {}", found.offset, found.timestamp),
+                    );
+                }
+            }
+            return;
+        }
+        let mut counts: HashMap<Content<'_>, (i64, &TestRecord)> = HashMap::new();
+        for record in sent {
+            counts
+                .entry(self.content_sent(record))
+                .or_insert((0, record))
+                .0 += 1;
+        }
+        let mut whole = true;
+        for record in found {
+            let content = self.content_stored(record);
+            match counts.get_mut(&content) {
+                Some((count, _)) => *count -= 1,
+                None => {
+                    let elsewhere = everywhere
+                        .values()
+                        .flatten()
+                        .any(|sent| self.content_sent(sent) == content);
+                    let anomaly = if elsewhere {
+                        Anomaly::Misplaced
+                    } else {
+                        Anomaly::Unknown
+                    };
+                    report(anomaly, format!("offset {}", record.offset));
+                    whole = false;
+                }
+            }
+        }
+        for (count, record) in counts.values().filter(|(count, _)| *count != 0) {
+            let anomaly = if *count > 0 {
+                Anomaly::Lost
+            } else {
+                Anomaly::Duplicated
+            };
+            report(anomaly, format!("{} times: {record:?}", count.abs()));
+            whole = false;
+        }
+        if whole {
+            report(Anomaly::Reordered, format!("{} records", sent.len()));
+        }
+    }
+
+    fn same(&self, sent: &TestRecord, found: &StoredRecord) -> bool {
+        sent.key == found.key
+            && sent.value == found.value
+            && (!self.with_headers || sent.headers == found.headers)
+    }
+
+    fn content_sent<'a>(&self, record: &'a TestRecord) -> Content<'a> {
+        (
+            record.key.as_deref(),
+            record.value.as_deref(),
+            if self.with_headers {
+                &record.headers
+            } else {
+                &[]
+            },
+        )
+    }
+
+    fn content_stored<'a>(&self, record: &'a StoredRecord) -> Content<'a> {
+        (
+            record.key.as_deref(),
+            record.value.as_deref(),
+            if self.with_headers {
+                &record.headers
+            } else {
+                &[]
+            },
+        )
+    }
+}
+
+/// Key, value and headers.
+type Content<'a> = (
+    Option<&'a [u8]>,
+    Option<&'a [u8]>,
+    &'a [(String, Option<Vec<u8>>)],
+);
+
+/// A true history of 300 records in three partitions.
+fn history() -> (Sent, Stored) {
+    let records: Vec<TestRecord> = (0..300)
+        .map(|number| TestRecord::number(number, 3))
+        .collect();
+    let mut stored = Stored::new();
+    for record in &records {
+        let partition = stored.entry(record.expected_partition(3)).or_default();
+        partition.push(StoredRecord {
+            offset: partition.len() as i64,
+            timestamp: record.timestamp.unwrap_or(1000),
+            log_append_time: false,
+            key: record.key.clone(),
+            value: record.value.clone(),
+            headers: record.headers.clone(),
+        });
+    }
+    (
+        Sent {
+            records,
+            partitions: 3,
+            during: 990..=1010,
+            with_headers: true,
+        },
+        stored,
+    )
+}
+
+/// What the checker says after somebody tampered with partition 1; offsets are set right again.
+fn findings_after(tamper: impl FnOnce(&mut Stored)) -> Vec<Anomaly> {
+    let (sent, mut stored) = history();
+    tamper(&mut stored);
+    for records in stored.values_mut() {
+        for (at, record) in records.iter_mut().enumerate() {
+            record.offset = at as i64;
+        }
+    }
+    sent.check(&stored)
+        .into_iter()
+        .map(|(anomaly, ..)| anomaly)
+        .collect()
+}
+
+fn partition(stored: &mut Stored, number: u32) -> &mut Vec<StoredRecord> {
+    stored
+        .get_mut(&number)
+        .expect("the history has this partition")
+}
+
+#[test]
+fn a_true_history_has_no_findings() {
+    assert_eq!(findings_after(|_| ()), []);
+}
+
+#[test]
+fn a_lost_record_is_found() {
+    assert_eq!(
+        findings_after(|stored| drop(partition(stored, 1).remove(17))),
+        [Anomaly::Lost]
+    );
+}
+
+#[test]
+fn the_loss_of_a_whole_partition_is_found() {
+    let findings = findings_after(|stored| drop(stored.remove(&2)));
+    assert!(!findings.is_empty() && findings.iter().all(|anomaly| *anomaly == Anomaly::Lost));
+}
+
+#[test]
+fn a_duplicated_record_is_found() {
+    let twice = |stored: &mut Stored| {
+        let record = partition(stored, 1)[5].clone();
+        partition(stored, 1).push(record);
+    };
+    assert_eq!(findings_after(twice), [Anomaly::Duplicated]);
+}
+
+#[test]
+fn swapped_records_are_found() {
+    assert_eq!(
+        findings_after(|stored| partition(stored, 1).swap(20, 21)),
+        [Anomaly::Reordered]
+    );
+}
+
+#[test]
+fn a_record_in_another_partition_is_found() {
+    let moved = |stored: &mut Stored| {
+        let record = partition(stored, 1).remove(8);
+        partition(stored, 0).push(record);
+    };
+    assert_eq!(findings_after(moved), [Anomaly::Misplaced, Anomaly::Lost]);
+}
+
+#[test]
+fn a_flipped_bit_in_key_value_or_header_is_found() {
+    let changes: [fn(&mut StoredRecord); 3] = [
+        |record| record.key = Some(b"other key".to_vec()),
+        |record| record.value = Some(b"other value".to_vec()),
+        |record| record.headers.push(("more".to_owned(), None)),
+    ];
+    for change in changes {
+        let mut findings = findings_after(|stored| change(&mut partition(stored, 1)[30]));
+        findings.sort_by_key(|anomaly| format!("{anomaly:?}"));
+        assert_eq!(findings, [Anomaly::Lost, Anomaly::Unknown]);
+    }
+}
+
+#[test]
+fn null_and_empty_are_not_the_same() {
+    let findings = findings_after(|stored| {
+        let records = partition(stored, 1);
+        let empty = records
+            .iter_mut()
+            .find(|record| record.value.as_deref() == Some(b""))
+            .expect("an empty value");
+        empty.value = None;
+    });
+    assert_eq!(findings.len(), 2);
+}
+
+#[test]
+fn a_wrong_timestamp_is_found() {
+    assert_eq!(
+        findings_after(|stored| partition(stored, 1)[2].timestamp = 5),
+        [Anomaly::WrongTimestamp]
+    );
+}
+
+#[test]
+fn a_gap_in_the_offsets_is_found() {
+    let (sent, mut stored) = history();
+    partition(&mut stored, 0)[4].offset += 1;
+    assert_eq!(sent.check(&stored).len(), 1);
+}
