@@ -102,8 +102,6 @@ impl KafkaChannel {
         let connected = self.transport.socket().finish_connect()?;
         if connected {
             self.stage = Stage::Authenticating;
-        } else {
-            self.readiness = Readiness::default();
         }
         Ok(connected)
     }
@@ -248,3 +246,6 @@ fn still_ready(step: io::Result<bool>) -> io::Result<bool> {
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

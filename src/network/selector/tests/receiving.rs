@@ -61,6 +61,22 @@ fn two_frames_in_one_segment_take_two_polls_and_no_wait() {
     assert!(rig.would_wait());
 }
 
+#[test]
+fn a_successor_of_a_closed_connection_gets_one_visit_per_poll() {
+    let mut rig = Rig::new();
+    let mut old = rig.connect(A);
+    write_frames(&mut old, &[b"old", b"never read"]);
+    rig.receive();
+    assert_eq!(rig.selector.actionable, [A]);
+    rig.selector.close(A);
+    rig.begin_connect(A);
+    let mut new = rig.accept();
+    write_frames(&mut new, &[b"1", b"2", b"3", b"4"]);
+    for n in [b"1", b"2", b"3", b"4"] {
+        assert_eq!(rig.receive(), (A, n.to_vec()));
+    }
+}
+
 fn small_limits() -> ReceiveLimits {
     ReceiveLimits {
         before_authentication: 10,

@@ -87,6 +87,26 @@ fn a_large_frame_goes_out_and_comes_in_over_many_polls() {
     server.join().expect("ends with its connection");
 }
 
+#[test]
+fn a_frame_of_more_segments_than_one_write_takes_goes_out_without_a_report() {
+    let mut rig = Rig::new();
+    let mut peer = rig.connect(A);
+    let mut segments = vec![Payload::new(3000_u32.to_be_bytes().to_vec())];
+    segments.extend((0..3000).map(|n: u16| Payload::new(vec![n.to_be_bytes()[1]])));
+    let send = NetworkSend::new(A, segments);
+    assert_eq!(
+        rig.selector.send(send).expect("open"),
+        SendProgress::Pending
+    );
+    for _ in 0..2 {
+        assert!(!rig.would_wait(), "the socket takes more");
+        rig.poll(LONG);
+    }
+    assert_eq!(rig.events.completed_sends, [A]);
+    let expected: Vec<u8> = (0..3000).map(|n: u16| n.to_be_bytes()[1]).collect();
+    assert_eq!(read_frame(&mut peer), expected);
+}
+
 /// Scenario: S07.
 #[test]
 fn what_a_poll_brought_is_gone_with_the_next() {
@@ -133,4 +153,37 @@ fn a_write_to_a_lost_connection_is_reported_as_its_end() {
     }
     assert_eq!(rig.disconnected().0, A);
     rig.assert_nothing_left();
+}
+
+/// Counts what is given back.
+#[derive(Default)]
+struct Given(std::sync::atomic::AtomicUsize);
+
+impl crate::common::payload::Lender for Given {
+    fn take_back(&self, memory: Vec<u8>) {
+        self.0
+            .fetch_add(memory.len(), std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
+/// Scenario: NW2.
+#[test]
+fn a_connection_lost_in_the_middle_of_a_frame_gives_its_memory_back_once() {
+    let mut rig = Rig::new();
+    let peer = rig.connect(A);
+    let given = Arc::new(Given::default());
+    let given_back = || given.0.load(std::sync::atomic::Ordering::SeqCst);
+    let size = 64 << 20;
+    let segment = Payload::lent(vec![0; size], given.clone());
+    let batch = segment.clone();
+    let send = NetworkSend::new(A, vec![segment]);
+    assert_eq!(
+        rig.selector.send(send).expect("open"),
+        SendProgress::Pending
+    );
+    drop(peer);
+    rig.disconnected();
+    assert_eq!(given_back(), 0, "the batch still has it");
+    drop(batch);
+    assert_eq!(given_back(), size);
 }
