@@ -18,6 +18,9 @@
 //!
 //! Files import only files that stand before them here.
 
+// Wire data decides indexes and sizes here, so neither may panic or lose bits.
+#![warn(clippy::indexing_slicing, clippy::cast_possible_truncation)]
+
 pub(crate) mod compression_type;
 pub(crate) mod record_error;
 

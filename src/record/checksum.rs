@@ -33,11 +33,11 @@ const ONE: u32 = 1 << 31;
 const POWERS: [u32; usize::BITS as usize] = {
     let mut powers = [0; usize::BITS as usize];
     let mut power = ONE >> 8;
-    let mut n = 0;
-    while n < powers.len() {
-        powers[n] = power;
+    let mut rest: &mut [u32] = &mut powers;
+    while let [next, after @ ..] = rest {
+        *next = power;
         power = times(power, power);
-        n += 1;
+        rest = after;
     }
     powers
 };
@@ -67,6 +67,7 @@ const fn times(a: u32, mut b: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::golden::Xorshift;
 
     #[test]
     fn the_checksum_is_castagnoli() {
@@ -78,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_combined_checksum_is_that_of_the_whole() {
-        let bytes: Vec<u8> = (0..70_000_u32).map(|n| ((n * 31) >> 3) as u8).collect();
+        let bytes = Xorshift(1).bytes(70_000);
         for length in [0, 1, 2, 7, 8, 9, 255, 256, 4096, 65_537, 69_960] {
             let (before, body) = (&bytes[..40], &bytes[40..40 + length]);
             assert_eq!(

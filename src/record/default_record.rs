@@ -45,8 +45,7 @@ impl<H: RecordHeader> RecordFields<'_, H> {
     /// The bytes that the record takes in a batch, exactly.
     #[inline]
     pub(crate) fn size(&self, deltas: RecordDeltas) -> usize {
-        let body = self.body_size(deltas);
-        size_of_length(body) + body
+        self.measured(deltas).total()
     }
 
     /// The most bytes that the record can take, wherever it stands in a batch.
@@ -54,49 +53,88 @@ impl<H: RecordHeader> RecordFields<'_, H> {
         MAX_RECORD_OVERHEAD + self.content_size()
     }
 
-    /// Appends the record to memory that has room for it.
+    /// What has to be known before the first byte is written, so that it is worked out once.
     #[inline]
-    pub(crate) fn write(&self, deltas: RecordDeltas, output: &mut Vec<u8>) {
-        let mut head = ShortBytes::default();
-        head.put_length(self.body_size(deltas));
-        head.put(NO_ATTRIBUTES);
-        head.put_varint(zigzag(deltas.timestamp));
-        head.put_varint(zigzag(i64::from(deltas.offset)));
-        head.put_nullable_length(self.key);
-        output.extend_from_slice(head.as_slice());
-        if let Some(key) = self.key {
-            output.extend_from_slice(key);
-        }
-        write_nullable(self.value, output);
-        write_length(self.headers.len(), output);
-        for header in self.headers {
-            write_nullable(Some(header.key().as_bytes()), output);
-            write_nullable(header.value(), output);
+    pub(crate) fn measured(&self, deltas: RecordDeltas) -> Measured {
+        let timestamp = zigzag(deltas.timestamp);
+        let offset = zigzag(i64::from(deltas.offset));
+        Measured {
+            body: SIZE_OF_ATTRIBUTES
+                + size_of_group(timestamp)
+                + size_of_group(offset)
+                + self.content_size(),
+            timestamp,
+            offset,
         }
     }
 
+    /// Appends the record to memory that has room for it.
     #[inline]
-    fn body_size(&self, deltas: RecordDeltas) -> usize {
-        SIZE_OF_ATTRIBUTES
-            + byte_utils::size_of_varlong(deltas.timestamp)
-            + byte_utils::size_of_varint(deltas.offset)
-            + self.content_size()
+    pub(crate) fn write(&self, measured: Measured, output: &mut Vec<u8>) {
+        let mut short = ShortBytes::new();
+        short.put_length(measured.body);
+        short.put(NO_ATTRIBUTES);
+        short.put_group(measured.timestamp);
+        short.put_group(measured.offset);
+        short.put_nullable_length(self.key);
+        if let Some(key) = self.key {
+            short.flush(output);
+            output.extend_from_slice(key);
+        }
+        short.put_nullable_length(self.value);
+        short.flush(output);
+        if let Some(value) = self.value {
+            output.extend_from_slice(value);
+        }
+        if self.headers.is_empty() {
+            output.push(NO_HEADERS);
+        } else {
+            write_headers(self.headers, output);
+        }
     }
 
     /// Key, value and headers with their lengths.
     #[inline]
     fn content_size(&self) -> usize {
-        let headers: usize = self
-            .headers
-            .iter()
-            .map(|header| {
-                size_of_nullable(Some(header.key().as_bytes())) + size_of_nullable(header.value())
-            })
-            .sum();
-        size_of_nullable(self.key)
+        let mut size = size_of_nullable(self.key)
             + size_of_nullable(self.value)
-            + size_of_length(self.headers.len())
-            + headers
+            + size_of_length(self.headers.len());
+        for header in self.headers {
+            size += size_of_nullable(Some(header.key().as_bytes()));
+            size += size_of_nullable(header.value());
+        }
+        size
+    }
+}
+
+/// The numbers at the front of a record.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Measured {
+    /// The bytes after the length.
+    body: usize,
+    /// The deltas in zigzag.
+    timestamp: u64,
+    offset: u64,
+}
+
+impl Measured {
+    /// The bytes of the whole record.
+    #[inline]
+    pub(crate) fn total(&self) -> usize {
+        size_of_length(self.body) + self.body
+    }
+}
+
+fn write_headers<H: RecordHeader>(headers: &[H], output: &mut Vec<u8>) {
+    let mut short = ShortBytes::new();
+    short.put_length(headers.len());
+    for header in headers {
+        short.put_length(header.key().len());
+        short.flush(output);
+        output.extend_from_slice(header.key().as_bytes());
+        short.put_nullable_length(header.value());
+        short.flush(output);
+        output.extend_from_slice(header.value().unwrap_or_default());
     }
 }
 
@@ -226,13 +264,20 @@ fn as_i64(length: usize) -> i64 {
 }
 
 /// A few bytes that are put together on the stack and copied at once, which beats appending one by one.
-#[derive(Default)]
 struct ShortBytes {
-    bytes: [u8; MAX_HEAD_SIZE],
+    bytes: [u8; SHORT_SIZE],
     len: usize,
 }
 
 impl ShortBytes {
+    #[inline]
+    fn new() -> Self {
+        Self {
+            bytes: [0; SHORT_SIZE],
+            len: 0,
+        }
+    }
+
     #[inline]
     fn put(&mut self, byte: u8) {
         if let Some(place) = self.bytes.get_mut(self.len) {
@@ -243,7 +288,7 @@ impl ShortBytes {
 
     /// Base 128, least significant group first.
     #[inline]
-    fn put_varint(&mut self, mut value: u64) {
+    fn put_group(&mut self, mut value: u64) {
         while value > 0x7f {
             let [low, ..] = value.to_le_bytes();
             self.put(low | 0x80);
@@ -255,7 +300,7 @@ impl ShortBytes {
 
     #[inline]
     fn put_length(&mut self, length: usize) {
-        self.put_varint(zigzag(as_i64(length)));
+        self.put_group(zigzag(as_i64(length)));
     }
 
     #[inline]
@@ -266,26 +311,19 @@ impl ShortBytes {
         }
     }
 
+    /// Moves the bytes behind those in `output`.
     #[inline]
-    fn as_slice(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
-    }
-}
-
-#[inline]
-fn write_nullable(bytes: Option<&[u8]>, output: &mut Vec<u8>) {
-    match bytes {
-        Some(bytes) => {
-            write_length(bytes.len(), output);
-            output.extend_from_slice(bytes);
+    fn flush(&mut self, output: &mut Vec<u8>) {
+        if output.capacity() - output.len() >= SHORT_SIZE {
+            // Copying a size known at compile time takes two instructions; what is too much is cut off again.
+            let end = output.len() + self.len;
+            output.extend_from_slice(&self.bytes);
+            output.truncate(end);
+        } else {
+            output.extend_from_slice(self.bytes.get(..self.len).unwrap_or_default());
         }
-        None => output.push(NULL),
+        self.len = 0;
     }
-}
-
-#[inline]
-fn write_length(length: usize, output: &mut Vec<u8>) {
-    byte_utils::write_varlong(as_i64(length), output);
 }
 
 #[inline]
@@ -295,7 +333,21 @@ fn size_of_nullable(bytes: Option<&[u8]>) -> usize {
 
 #[inline]
 fn size_of_length(length: usize) -> usize {
-    byte_utils::size_of_varlong(as_i64(length))
+    size_of_group(zigzag(as_i64(length)))
+}
+
+/// The bytes of [`ShortBytes::put_group`]; most numbers in a record are small.
+#[inline]
+fn size_of_group(value: u64) -> usize {
+    match value {
+        0..0x80 => 1,
+        0x80..0x4000 => 2,
+        0x4000..0x20_0000 => 3,
+        _ => {
+            let bits = u64::BITS - value.leading_zeros();
+            bits.div_ceil(7) as usize
+        }
+    }
 }
 
 #[inline]
@@ -310,11 +362,14 @@ const NULL: u8 = 1;
 const NO_ATTRIBUTES: u8 = 0;
 const SIZE_OF_ATTRIBUTES: usize = 1;
 
+/// The count of no headers.
+const NO_HEADERS: u8 = 0;
+
 /// Two lengths of one byte each.
 const MIN_HEADER_SIZE: usize = 2;
 
 /// The longest length (5), timestamp delta (10) and offset delta (5), and the attributes (1).
 pub(crate) const MAX_RECORD_OVERHEAD: usize = 21;
 
-/// The overhead and a key's length.
-const MAX_HEAD_SIZE: usize = MAX_RECORD_OVERHEAD + 10;
+/// The overhead and two lengths, which are of 5 bytes at most, rounded up to what processors copy at once.
+const SHORT_SIZE: usize = 32;

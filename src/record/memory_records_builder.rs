@@ -85,7 +85,8 @@ impl MemoryRecordsBuilder {
     /// The bytes that can be written before the memory has to [grow](Self::grow_into).
     #[inline]
     pub(crate) fn spare_capacity(&self) -> usize {
-        self.body.capacity() - self.body.len()
+        let capacity = self.body.capacity().min(MAX_BODY_SIZE);
+        capacity.saturating_sub(self.body.len())
     }
 
     /// Adds a record, and tells which one of the batch it is, from 0. Its memory must have been provided.
@@ -103,14 +104,15 @@ impl MemoryRecordsBuilder {
             headers,
         };
         let deltas = self.deltas(timestamp);
+        let measured = fields.measured(deltas);
         if self.closed
             || timestamp < NO_TIMESTAMP
             || deltas.offset == i32::MAX
-            || fields.size(deltas) > self.spare_capacity()
+            || measured.total() > self.spare_capacity()
         {
-            return Err(self.refusal(timestamp, fields.size(deltas)));
+            return Err(self.refusal(timestamp, measured.total()));
         }
-        fields.write(deltas, &mut self.body);
+        fields.write(measured, &mut self.body);
         if self.count == 0 {
             self.base_timestamp = timestamp;
         }
@@ -365,11 +367,15 @@ pub(crate) fn estimate_size_upper_bound<H: RecordHeader>(
 }
 
 /// A guess with a margin, as the real ratio moves around the guess.
+#[expect(clippy::cast_possible_truncation, reason = "rounds down, as Java does")]
 fn estimated(plain: usize, ratio: f32) -> usize {
     (plain as f32 * ratio * ESTIMATION_MARGIN) as usize
 }
 
 const ESTIMATION_MARGIN: f32 = 1.05;
+
+/// So much that even what a codec adds to it stays below the largest length that a header can state.
+const MAX_BODY_SIZE: usize = 1 << 30;
 
 #[cfg(test)]
 mod tests;

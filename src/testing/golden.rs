@@ -56,7 +56,16 @@ impl Xorshift {
         self.0
     }
 
+    /// A number from 0, and less than `bound`.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        (self.next() >> 32) as usize % bound
+    }
+
+    pub(crate) fn byte(&mut self) -> u8 {
+        (self.next() >> 32) as u8
+    }
+
     pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
-        (0..count).map(|_| (self.next() >> 32) as u8).collect()
+        (0..count).map(|_| self.byte()).collect()
     }
 }

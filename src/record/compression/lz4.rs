@@ -141,7 +141,8 @@ impl Frame {
         if word & STORED != 0 {
             plain.extend_from_slice(block);
         } else {
-            plain.resize(start + self.block_size, 0);
+            let most = block.len().saturating_mul(MAX_EXPANSION);
+            plain.resize(start + most.min(self.block_size), 0);
             let room = plain.get_mut(start..).unwrap_or_default();
             let size = lz4_flex::block::decompress_into(block, room).map_err(undecodable)?;
             plain.truncate(start + size);
@@ -183,3 +184,6 @@ const DICTIONARY: u8 = 0x01;
 /// A block whose bytes are as they were, because compression would not have made them fewer.
 const STORED: u32 = 1 << 31;
 const END_MARK: u32 = 0;
+
+/// A byte makes a match at most so much longer: small blocks need no room for large ones.
+const MAX_EXPANSION: usize = 255;

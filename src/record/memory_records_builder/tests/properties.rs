@@ -98,9 +98,9 @@ fn broken_batches_are_errors_and_never_panics() {
         }
         for _ in 0..3000 {
             let mut broken = whole.clone();
-            for _ in 0..=random.next() % 3 {
-                let at = random.next() as usize % broken.len();
-                broken[at] = (random.next() >> 32) as u8;
+            for _ in 0..=random.below(3) {
+                let at = random.below(broken.len());
+                broken[at] = random.byte();
             }
             read_all(broken);
         }

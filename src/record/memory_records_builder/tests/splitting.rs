@@ -10,7 +10,7 @@ const BATCH_SIZE: usize = 1024;
 const VALUE_SIZE: usize = 128;
 
 /// Fills batches as the accumulator does; the share of those that became too large and would be split.
-fn split_share(codec: CompressionType, well_compressible_of_100: u64) -> f64 {
+fn split_share(codec: CompressionType, well_compressible_of_100: usize) -> f64 {
     let estimator = CompressionRatioEstimator::new();
     let topic: Arc<str> = "orders".into();
     let mut pool = CompressorPool::new();
@@ -22,7 +22,7 @@ fn split_share(codec: CompressionType, well_compressible_of_100: u64) -> f64 {
         let mut builder =
             MemoryRecordsBuilder::new(Vec::with_capacity(1 << 20), BATCH_SIZE, compression, ratio);
         loop {
-            let value = if random.next() % 100 < well_compressible_of_100 {
+            let value = if random.below(100) < well_compressible_of_100 {
                 vec![b'v'; VALUE_SIZE]
             } else {
                 random.bytes(VALUE_SIZE)
