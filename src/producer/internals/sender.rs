@@ -157,8 +157,7 @@ impl<C: KafkaClient> Sender<C> {
     /// where the client is closed.
     pub(crate) fn run_once(&mut self) -> bool {
         let now = self.time.now();
-        self.keep_producer_id(now);
-        let deadline = self.send_producer_data(now);
+        let deadline = earlier(self.keep_producer_id(now), self.send_producer_data(now));
         // The clock is read again since callbacks of expired batches may have taken their time.
         let now = self.time.now();
         let timeout = deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(now));

@@ -4,15 +4,14 @@
 //! Differs: an entry that holds another identity than asked for is not returned, so late answers cannot touch it.
 //! Threads: plain data. Locks: none; lives inside the `TransactionManager`.
 
-use std::collections::HashMap;
-
 use crate::common::cluster::{ProducerIdAndEpoch, TopicPartition};
+use crate::common::fast_hash::FastMap;
 use crate::producer::internals::txn_partition_entry::TxnPartitionEntry;
 
 /// Partition to entry.
 #[derive(Debug, Default)]
 pub(crate) struct TxnPartitionMap {
-    entries: HashMap<TopicPartition, TxnPartitionEntry>,
+    entries: FastMap<TopicPartition, TxnPartitionEntry>,
 }
 
 impl TxnPartitionMap {

@@ -52,21 +52,21 @@ pub(super) enum Place {
 }
 
 impl InFlightRequest {
-    /// A request with these batches, in any order, whose topics have these ids.
+    /// A request with these batches, sorted by partition, whose topics have these ids.
     pub(super) fn new(
         node: NodeId,
         batches: Vec<ProducerBatch>,
         topic_names: Vec<(Uuid, Arc<str>)>,
     ) -> Self {
         let oldest = batches.iter().map(ProducerBatch::created).min();
-        let mut batches: Vec<_> = batches
+        debug_assert!(batches.is_sorted_by_key(|batch| batch.topic_partition()));
+        let batches = batches
             .into_iter()
             .map(|batch| InFlightBatch {
                 tp: batch.topic_partition().clone(),
                 place: Place::Waiting(batch),
             })
             .collect();
-        batches.sort_by(|a, b| a.tp.cmp(&b.tp));
         let mut topic_names = topic_names;
         topic_names.sort_by_key(|(id, _)| *id);
         Self {

@@ -37,7 +37,7 @@ impl<C: KafkaClient> Sender<C> {
             ready = self.accumulator.ready(&snapshot, now);
         }
         self.ask_for_leaders(&ready.topics_without_leader, now);
-        let mut deadline = earlier(ready.next_check, self.producer_id_deadline(now));
+        let mut deadline = ready.next_check;
         for id in ready.ready_nodes {
             if let Some(node) = snapshot.node(id) {
                 deadline = earlier(deadline, self.send_to(node, &snapshot, now));
@@ -91,16 +91,20 @@ impl<C: KafkaClient> Sender<C> {
         snapshot: &MetadataSnapshot,
         now: Instant,
     ) -> Option<Instant> {
-        if !self.client.ready(node, now) {
+        let id = node.node_id();
+        let is_ready = self.client.ready(node, now);
+        let accumulator = self.accumulator.accumulator();
+        accumulator.update_node_latency_stats(id, now, is_ready);
+        if !is_ready {
             return now.checked_add(self.client.poll_delay(node, now));
         }
         loop {
             let limit = self.config.max_request_size;
-            let batches = self.accumulator.drain(node.node_id(), limit, now);
+            let batches = self.accumulator.drain(id, limit, now);
             if batches.is_empty() {
                 return None;
             }
-            self.send_produce_request(node.node_id(), batches, snapshot, now);
+            self.send_produce_request(id, batches, snapshot, now);
             if !self.client.is_ready(node, now) {
                 return None;
             }

@@ -11,25 +11,24 @@ use crate::client::kafka_client::KafkaClient;
 use crate::common::cluster::ProducerIdAndEpoch;
 use crate::common::error_kind::ErrorKind;
 use crate::common::kafka_error::{KafkaError, Persisted};
-use crate::producer::internals::sender::Sender;
+use crate::producer::internals::sender::{Keep, Sender};
 use crate::producer::internals::transaction_manager::{TxnRequest, TxnResponse};
 use crate::protocol::errors::Errors;
 use crate::protocol::messages::init_producer_id::InitProducerIdRequest;
 use crate::protocol::requests::ResponseBody;
 
 impl<C: KafkaClient> Sender<C> {
-    /// What an idempotent producer has to do before it looks for batches to send.
-    pub(super) fn keep_producer_id(&mut self, now: Instant) {
-        let Some(manager) = &self.transaction_manager else {
-            return;
-        };
+    /// What an idempotent producer has to do before it looks for batches to send. Returns when to come again, if nothing
+    /// happens before.
+    pub(super) fn keep_producer_id(&mut self, now: Instant) -> Option<Instant> {
+        let manager = self.transaction_manager.as_ref()?;
         let fatal = manager.lock().fatal_error().cloned();
         if let Some(error) = fatal {
             self.abort_all(&error);
-            return;
+            return None;
         }
         self.restart_partitions();
-        self.request_producer_id(now);
+        self.request_producer_id(now)
     }
 
     /// Takes the numbered batches of partitions that must start over out of their queues: those that may have been
@@ -60,47 +59,31 @@ impl<C: KafkaClient> Sender<C> {
         }
     }
 
-    fn request_producer_id(&mut self, now: Instant) {
-        let Some(manager) = &self.transaction_manager else {
-            return;
-        };
-        let is_due = manager.lock().next_timeout(now).is_some_and(|at| at <= now);
-        if !is_due || self.producer_id_request.is_some() {
-            return;
+    fn request_producer_id(&mut self, now: Instant) -> Option<Instant> {
+        let manager = self.transaction_manager.as_ref()?;
+        let due = manager.lock().next_timeout(now)?;
+        if due > now {
+            return Some(due);
         }
         let Some(node) = self.client.least_loaded_node(now).node else {
-            return;
+            // Every node is left alone for now. A connection that is made meanwhile ends the wait.
+            let longest = self.config.retry_backoff.backoff(u32::MAX, fastrand::f64());
+            return now.checked_add(longest);
         };
         if !self.client.ready(&node, now) {
-            return;
+            return now.checked_add(self.client.poll_delay(&node, now));
         }
-        let Some(TxnRequest::InitProducerId) = manager.lock().poll_request(now) else {
-            return;
-        };
-        let body = InitProducerIdRequest {
+        let TxnRequest::InitProducerId = manager.lock().poll_request(now)?;
+        let builder = RequestBuilder::of(InitProducerIdRequest {
             transactional_id: None,
             transaction_timeout_ms: i32::MAX,
             ..InitProducerIdRequest::default()
-        };
-        let builder = RequestBuilder::of(body);
-        let request = self
-            .client
-            .new_client_request(node.node_id(), builder, now, true);
+        });
+        let id = node.node_id();
+        let request = self.client.new_client_request(id, builder, now, true);
         self.producer_id_request = Some(request.correlation_id);
         self.client.send(request, now);
-    }
-
-    /// When `keep_producer_id` has something to do next.
-    pub(super) fn producer_id_deadline(&self, now: Instant) -> Option<Instant> {
-        let manager = self.transaction_manager.as_ref()?;
-        let at = manager.lock().next_timeout(now)?;
-        if at > now {
-            return Some(at);
-        }
-        // It is time, but no broker could be asked: the client ends the wait when one connects, and this bounds it.
-        let random = fastrand::f64();
-        let wait = self.config.retry_backoff.backoff(0, random);
-        now.checked_add(wait)
+        None
     }
 
     /// Takes the outcome of the request for a producer id.
@@ -117,7 +100,9 @@ impl<C: KafkaClient> Sender<C> {
         let failure = manager.lock().handle_response(response, now, random);
         if let Some(error) = failure {
             log::warn!("no producer id: {error}");
-            self.abort_all(&error);
+            // Batches that are out, or were, have an id and may still succeed.
+            let waiting = self.accumulator.abort_undrained();
+            self.abort(waiting, &error, Keep::Nothing);
         }
     }
 }

@@ -56,7 +56,11 @@ impl<C: KafkaClient> Sender<C> {
             return;
         }
         let Some(mut request) = self.in_flight.remove(response.correlation_id) else {
-            log::debug!("a response to a request that is not ours: {response:?}");
+            log::warn!(
+                "node {}: a response to request {}, which was not sent from here",
+                response.destination,
+                response.correlation_id
+            );
             return;
         };
         match response.outcome {
