@@ -1,5 +1,7 @@
 //! The bytes of every built-in serializer.
 
+mod java_bytes;
+
 use super::*;
 
 fn bytes<T: ?Sized>(serializer: &impl Serializer<T>, data: &T) -> Option<Vec<u8>> {

@@ -104,6 +104,33 @@ mod tests {
         }
     }
 
+    /// The keys follow from a seed, as `partitions` in `tests/kafka/Oracle.java` describes; the digest is Java's. Scenario: PT1.
+    #[test]
+    fn a_hundred_thousand_generated_keys_land_where_java_puts_them() {
+        let golden = include_str!("../../../tests/golden/partitions.txt");
+        let digest = golden.lines().find_map(|line| line.strip_prefix("crc32\t"));
+        let mut state = 20_240_229_u64;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 32) as u32
+        };
+        let mut answers = crc32fast::Hasher::new();
+        for _ in 0..100_000 {
+            let length = (next() & 0x7fff_ffff) % 66;
+            let key: Option<Vec<u8>> =
+                (length < 65).then(|| (0..length).map(|_| next() as u8).collect());
+            let key = key.as_deref();
+            answers.update(&key.map_or(0, murmur2).to_be_bytes());
+            for partitions in [1, 3, 12, 100] {
+                let partition = key.map_or(-1, |key| partition_for_key(key, partitions));
+                answers.update(&partition.to_be_bytes());
+            }
+        }
+        assert_eq!(Some(format!("{:08x}", answers.finalize()).as_str()), digest);
+    }
+
     /// Java: `UtilsTest.testToPositive`. Scenario: PT1.
     #[test]
     fn the_sign_is_masked_and_not_negated() {

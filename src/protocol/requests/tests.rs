@@ -1,5 +1,7 @@
 //! Golden frames of the protocol guide, and the rules that concern whole messages.
 
+mod java_frames;
+
 use super::*;
 use crate::common::cluster::Uuid;
 use crate::common::error_kind::ErrorKind;
