@@ -247,27 +247,36 @@ impl ProducerBatch {
         self.delivery.backing_off_until(now)
     }
 
-    /// The batch is in the log: runs the callbacks, then lets go of everybody who waits.
-    pub(crate) fn complete(mut self, base_offset: Option<i64>, log_append_time: Option<i64>) {
+    /// The batch is in the log: runs the callbacks, then lets go of everybody who waits. Returns how many callbacks
+    /// panicked.
+    pub(crate) fn complete(
+        mut self,
+        base_offset: Option<i64>,
+        log_append_time: Option<i64>,
+    ) -> usize {
         self.finish(Outcome::Written {
             base_offset,
             log_append_time,
-        });
+        })
     }
 
     /// The batch failed. Java: `completeExceptionally`, `abort`.
-    pub(crate) fn fail(self, error: KafkaError) {
-        self.fail_records(error, Vec::new());
+    pub(crate) fn fail(self, error: KafkaError) -> usize {
+        self.fail_records(error, Vec::new())
     }
 
     /// The batch failed, and some of its records have a reason of their own; those stand in the order of their index.
-    pub(crate) fn fail_records(mut self, error: KafkaError, of_records: Vec<(u32, KafkaError)>) {
+    pub(crate) fn fail_records(
+        mut self,
+        error: KafkaError,
+        of_records: Vec<(u32, KafkaError)>,
+    ) -> usize {
         let error = self.with_story(error);
         let of_records = of_records
             .into_iter()
             .map(|(index, error)| (index, self.with_story(error)))
             .collect();
-        self.finish(Outcome::Failed { error, of_records });
+        self.finish(Outcome::Failed { error, of_records })
     }
 
     fn with_story(&self, error: KafkaError) -> KafkaError {
@@ -276,13 +285,16 @@ impl ProducerBatch {
             .with_persisted(self.persisted())
     }
 
-    fn finish(&mut self, outcome: Outcome) {
+    fn finish(&mut self, outcome: Outcome) -> usize {
         self.release();
+        let mut panicked = 0;
         for (record, callback) in std::mem::take(&mut self.callbacks) {
             let metadata = record.metadata(&self.result, &outcome);
-            run(self.result.topic_partition(), callback, metadata);
+            let ended_well = run(self.result.topic_partition(), callback, metadata);
+            panicked += usize::from(!ended_well);
         }
         self.result.open(outcome);
+        panicked
     }
 
     fn release(&mut self) {
@@ -318,13 +330,18 @@ impl fmt::Debug for ProducerBatch {
     }
 }
 
-/// Runs a callback; one that panics harms neither the others nor the thread.
-fn run(tp: &TopicPartition, callback: Callback, metadata: Result<RecordMetadata, KafkaError>) {
-    let call = AssertUnwindSafe(|| callback(metadata));
-    if let Err(panic) = catch_unwind(call) {
+/// Runs a callback; one that panics harms neither the others nor the thread. Returns whether it ended well.
+fn run(
+    tp: &TopicPartition,
+    callback: Callback,
+    metadata: Result<RecordMetadata, KafkaError>,
+) -> bool {
+    let called = catch_unwind(AssertUnwindSafe(|| callback(metadata)));
+    if let Err(panic) = &called {
         let text = panic_text(panic.as_ref());
         log::error!("the callback of a record for {tp} panicked: {text}");
     }
+    called.is_ok()
 }
 
 fn size_of(bytes: Option<&[u8]>) -> i32 {

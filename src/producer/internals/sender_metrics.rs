@@ -55,8 +55,11 @@ impl SenderMetrics {
         add(&self.batches_split, 1);
     }
 
-    pub(crate) fn callback_panicked(&self) {
-        add(&self.callbacks_panicked, 1);
+    pub(crate) fn callbacks_panicked(&self, callbacks: usize) {
+        add(
+            &self.callbacks_panicked,
+            u32::try_from(callbacks).unwrap_or(u32::MAX),
+        );
     }
 
     pub(crate) fn request_answered(&self, latency: Duration, throttle: Duration) {
@@ -72,6 +75,11 @@ impl SenderMetrics {
     /// Records that failed for good.
     pub(crate) fn failed_total(&self) -> u64 {
         self.records_failed.load(Ordering::Relaxed)
+    }
+
+    /// Callbacks that panicked.
+    pub(crate) fn callbacks_panicked_total(&self) -> u64 {
+        self.callbacks_panicked.load(Ordering::Relaxed)
     }
 
     /// Every number by Java's name; times in milliseconds. The last two have no counterpart in Java.

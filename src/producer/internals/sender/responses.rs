@@ -224,7 +224,8 @@ impl<C: KafkaClient> Sender<C> {
             } => {
                 self.with_manager(&batch, |manager, id| manager.handle_completed(id));
                 self.metrics().records_acknowledged(batch.record_count());
-                batch.complete(base_offset, log_append_time);
+                let panicked = batch.complete(base_offset, log_append_time);
+                self.metrics().callbacks_panicked(panicked);
             }
             Answer::Refused(refusal) => self.handle_refusal(batch, refusal, now),
         }
@@ -349,7 +350,8 @@ impl<C: KafkaClient> Sender<C> {
     ) {
         log::debug!("{}: {error}", batch.topic_partition());
         self.metrics().records_failed(batch.record_count());
-        batch.fail_records(error, of_records);
+        let panicked = batch.fail_records(error, of_records);
+        self.metrics().callbacks_panicked(panicked);
     }
 
     fn with_manager(

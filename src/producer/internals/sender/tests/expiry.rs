@@ -161,3 +161,23 @@ fn a_record_sent_by_a_callback_of_an_expired_one_is_accepted() {
     fixture.answer(0, Errors::None, 0);
     assert_eq!(offset(&future), 0);
 }
+
+/// Java: `SenderTest.testNoBufferReuseWhenBatchExpires` (KAFKA-19012). Scenario: SE7, SE23.
+#[test]
+fn the_bytes_of_an_expired_batch_stay_on_the_wire_until_its_request_ends() {
+    let mut fixture = Fixture::new(short());
+    let available = fixture.accumulator.pool().available();
+    let _expired = fixture.append_with(0, &[1; 300], None);
+    fixture.pass();
+    let before = fixture.in_flight();
+    fixture.advance(ms(1500));
+    fixture.pass();
+    assert!(fixture.accumulator.pool().available() < available);
+    let _other = fixture.append_with(2, &[2; 300], None);
+    fixture.pass();
+    assert_eq!(fixture.in_flight()[0], before[0], "the same bytes");
+    drop(before);
+    fixture.answer(0, Errors::None, 0);
+    fixture.answer(2, Errors::None, 0);
+    assert_eq!(fixture.accumulator.pool().available(), available);
+}
