@@ -19,6 +19,9 @@ pub use common::header::{Header, Headers};
 pub use common::kafka_error::{Attempt, KafkaError, Persisted, TimeLimit};
 pub use common::serialization::{DefaultSerializer, Serializer};
 pub use producer::internals::future_record_metadata::FutureRecordMetadata;
+pub use producer::kafka_producer::{
+    CloseReport, KafkaProducer, KafkaProducerBuilder, ProducerHealth, TrySendError,
+};
 pub use producer::partitioner::{Cluster, Partitioner, RecordToPlace, RoundRobinPartitioner};
 pub use producer::producer_config::{Acks, ConfigKey, ProducerConfig, ProducerConfigBuilder};
 pub use producer::producer_interceptor::{Acknowledgement, InterceptedRecord, ProducerInterceptor};

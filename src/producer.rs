@@ -5,6 +5,7 @@
 //! Threads: see each file. Locks: see `internals`.
 
 pub(crate) mod internals;
+pub(crate) mod kafka_producer;
 pub(crate) mod partitioner;
 pub(crate) mod producer_config;
 pub(crate) mod producer_interceptor;

@@ -12,6 +12,7 @@ use std::marker::PhantomData;
 
 use crate::common::header::{Header, Headers};
 use crate::common::kafka_error::KafkaError;
+use crate::record::default_record::RecordHeader;
 
 /// A record to send: a topic, and a key and a value that are owned or borrowed.
 ///
@@ -29,12 +30,12 @@ use crate::common::kafka_error::KafkaError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "a record does nothing until it is sent"]
 pub struct ProducerRecord<'a, K, V> {
-    topic: Cow<'a, str>,
-    partition: Option<i32>,
-    timestamp: Option<i64>,
-    key: Option<K>,
-    value: Option<V>,
-    headers: Headers,
+    pub(in crate::producer) topic: Cow<'a, str>,
+    pub(in crate::producer) partition: Option<i32>,
+    pub(in crate::producer) timestamp: Option<i64>,
+    pub(in crate::producer) key: Option<K>,
+    pub(in crate::producer) value: Option<V>,
+    pub(in crate::producer) headers: Headers,
 }
 
 impl<'a, K, V> ProducerRecord<'a, K, V> {
@@ -116,11 +117,6 @@ impl<'a, K, V> ProducerRecord<'a, K, V> {
     pub fn headers_mut(&mut self) -> &mut Headers {
         &mut self.headers
     }
-
-    /// Refuses what Java's constructor refuses.
-    pub(crate) fn validate(&self) -> Result<(), KafkaError> {
-        validate(self.partition, self.timestamp)
-    }
 }
 
 impl<'a, K: ?Sized, V> ProducerRecord<'a, Null<K>, V> {
@@ -169,6 +165,17 @@ impl<T: ?Sized> fmt::Debug for Null<T> {
     }
 }
 
+impl RecordHeader for Header {
+    fn key(&self) -> &str {
+        self.key()
+    }
+
+    fn value(&self) -> Option<&[u8]> {
+        self.value()
+    }
+}
+
+/// Refuses what Java's constructor refuses.
 pub(crate) fn validate(partition: Option<i32>, timestamp: Option<i64>) -> Result<(), KafkaError> {
     if let Some(partition) = partition.filter(|partition| *partition < 0) {
         return Err(KafkaError::illegal_argument(format!(
@@ -231,21 +238,13 @@ mod tests {
     /// Java: `ProducerRecordTest.testInvalidRecords`. Scenario: SN12.
     #[test]
     fn a_negative_partition_or_timestamp_is_refused() {
-        let record = ProducerRecord::new("t", 1, 2);
-        assert!(
-            record
-                .clone()
-                .with_partition(0)
-                .with_timestamp(0)
-                .validate()
-                .is_ok()
-        );
-        let error = record.clone().with_partition(-1).validate().unwrap_err();
+        assert!(validate(None, None).is_ok() && validate(Some(0), Some(0)).is_ok());
+        let error = validate(Some(-1), None).unwrap_err();
         assert_eq!(
             error.message(),
             "invalid partition -1: must be at least 0, or not given at all"
         );
-        let error = record.with_timestamp(-1).validate().unwrap_err();
+        let error = validate(None, Some(-1)).unwrap_err();
         assert_eq!(
             error.message(),
             "invalid timestamp -1: must be at least 0, or not given at all"

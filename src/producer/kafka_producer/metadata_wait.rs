@@ -1,0 +1,157 @@
+//! The bounded wait for a topic's metadata.
+//!
+//! Java: `clients/producer/KafkaProducer.java` (`waitOnMetadata`, `partitionsFor`).
+//! Differs: a known topic takes no lock; an error is judged from the snapshot that came with it, so that several waiters
+//! for several bad topics all fail at once.
+//! Threads: any but the I/O thread, which never waits here. Locks: `ProducerMetadata`, for short and in its wait.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::Guard;
+
+use crate::client::metadata_snapshot::MetadataSnapshot;
+use crate::common::cluster::PartitionInfo;
+use crate::common::error_kind::ErrorKind;
+use crate::common::kafka_error::{KafkaError, TimeLimit};
+use crate::common::time::deadline;
+use crate::producer::internals::producer_metadata::fatal_topic_error;
+use crate::producer::kafka_producer::Inner;
+
+/// A view of the cluster in which the topic is known.
+pub(super) struct Known {
+    pub(super) snapshot: Guard<Arc<MetadataSnapshot>>,
+    /// The time after the wait; the time before it where there was none.
+    pub(super) now: Instant,
+}
+
+/// What is waited for.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) topic: &'a str,
+    pub(super) partition: Option<i32>,
+}
+
+impl<K: ?Sized, V: ?Sized> Inner<K, V> {
+    /// Waits until the topic is known, with at least as many partitions as are wanted.
+    pub(super) fn wait_on_metadata(
+        &self,
+        wanted: Wanted<'_>,
+        now: Instant,
+        max_block: Duration,
+    ) -> Result<Known, KafkaError> {
+        let snapshot = self.metadata.current();
+        if let Some(topic) = snapshot.topic(wanted.topic) {
+            topic.usage.touch(now);
+            if wanted.is_among(topic.partitions.len()) {
+                return Ok(Known { snapshot, now });
+            }
+        }
+        if let Some(error) = fatal_topic_error(&snapshot, wanted.topic) {
+            if error.kind() == ErrorKind::InvalidTopic {
+                return Err(error);
+            }
+        }
+        drop(snapshot);
+        self.process.check()?;
+        self.wait_for_topic(wanted, now, max_block)
+    }
+
+    pub(super) fn partitions_for(&self, topic: &str) -> Result<Vec<PartitionInfo>, KafkaError> {
+        if topic.is_empty() {
+            return Err(KafkaError::illegal_argument("the topic has no name"));
+        }
+        self.check_open()?;
+        let wanted = Wanted {
+            topic,
+            partition: None,
+        };
+        let max_block = self.patience(self.limits.max_block);
+        let known = self.wait_on_metadata(wanted, self.time.now(), max_block)?;
+        Ok(known.snapshot.partition_infos(topic))
+    }
+
+    /// The I/O thread must not wait for what it has to bring itself.
+    pub(super) fn patience(&self, max_block: Duration) -> Duration {
+        if self.accumulator.is_io_thread() {
+            Duration::ZERO
+        } else {
+            max_block
+        }
+    }
+
+    fn wait_for_topic(
+        &self,
+        wanted: Wanted<'_>,
+        start: Instant,
+        max_block: Duration,
+    ) -> Result<Known, KafkaError> {
+        let until = deadline(start, max_block);
+        let mut now = start;
+        loop {
+            // Again in each round: the topic may have expired in the meantime.
+            self.metadata.add(wanted.topic, now);
+            let version = self.metadata.request_update_for_topic(wanted.topic);
+            self.closing.wakeup();
+            let updated = match self.metadata.await_update(version, until) {
+                Ok(updated) => updated,
+                Err(error) if error.kind() == ErrorKind::Timeout => {
+                    return Err(self.late(wanted, max_block));
+                }
+                Err(error) => return Err(error),
+            };
+            now = self.time.now();
+            if now >= until {
+                return Err(self.late(wanted, max_block));
+            }
+            if let Some(error) = fatal_topic_error(&updated, wanted.topic) {
+                return Err(error);
+            }
+            let snapshot = self.metadata.current();
+            let count = snapshot.partition_count(wanted.topic).unwrap_or(0);
+            if wanted.is_among(count) {
+                return Ok(Known { snapshot, now });
+            }
+        }
+    }
+
+    fn late(&self, wanted: Wanted<'_>, max_block: Duration) -> KafkaError {
+        let snapshot = self.metadata.current();
+        let topic = wanted.topic;
+        let ms = max_block.as_millis();
+        let mut message = match (wanted.partition, snapshot.partition_count(topic)) {
+            (Some(partition), Some(count)) => format!(
+                "partition {partition} of topic {topic} with {count} partitions is not present in the metadata after {ms} ms"
+            ),
+            _ => format!("topic {topic} is not present in the metadata after {ms} ms"),
+        };
+        let topic_error = snapshot
+            .topic_error(topic)
+            .map(|error| error.exception(None));
+        match (&topic_error, self.metadata.last_connection_error()) {
+            (Some(error), _) => {
+                message.push_str("; the cluster said: ");
+                message.push_str(error.message());
+            }
+            (None, Some(reason)) if snapshot.is_bootstrap => {
+                message.push_str("; last connection: ");
+                message.push_str(&reason);
+            }
+            _ => {}
+        }
+        let error = KafkaError::timeout(TimeLimit::MaxBlock, message);
+        match topic_error.filter(KafkaError::is_retriable) {
+            Some(cause) => error.with_source(cause),
+            None => error,
+        }
+    }
+}
+
+impl Wanted<'_> {
+    fn is_among(&self, count: usize) -> bool {
+        match self.partition {
+            Some(partition) => usize::try_from(partition).is_ok_and(|partition| partition < count),
+            None => count > 0,
+        }
+    }
+}

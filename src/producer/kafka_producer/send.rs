@@ -1,0 +1,385 @@
+//! The way of a record from the caller into the batch of its partition.
+//!
+//! Java: `clients/producer/KafkaProducer.java` (`doSend`, `partition`, `ensureValidRecordSize`).
+//! Differs: bytes that a serializer lends go straight into the batch; a custom partitioner is asked exactly once, and an
+//! answer that is no partition of the topic is an error; on the I/O thread nothing waits.
+//! Threads: any. Locks: those of `wait_on_metadata` and `append`, one after the other; user code runs under none.
+
+use std::borrow::Borrow;
+use std::cell::Cell;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::client::metadata_snapshot::MetadataSnapshot;
+use crate::common::error_kind::ErrorKind;
+use crate::common::header::{Header, Headers};
+use crate::common::kafka_error::KafkaError;
+use crate::common::serialization::Serializer;
+use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
+use crate::producer::internals::producer_batch::{Callback, RecordToAppend};
+use crate::producer::internals::record_accumulator::Destination;
+use crate::producer::kafka_producer::Inner;
+use crate::producer::kafka_producer::callbacks::{AppendCallbacks, is_api_error, tell_at_once};
+use crate::producer::kafka_producer::metadata_wait::{Known, Wanted};
+use crate::producer::partitioner::{Cluster, RecordToPlace};
+use crate::producer::producer_interceptor::{Acknowledgement, InterceptedRecord};
+use crate::producer::producer_record::{ProducerRecord, validate};
+use crate::record::memory_records_builder::estimate_size_upper_bound;
+
+/// A record on its way, whoever owns its parts.
+pub(super) struct Outgoing<'r, K: ?Sized, V: ?Sized> {
+    topic: &'r str,
+    /// As it was asked for; as it was chosen from the moment on when it is.
+    partition: Option<i32>,
+    timestamp: Option<i64>,
+    key: Option<&'r K>,
+    value: Option<&'r V>,
+    headers: &'r mut Headers,
+}
+
+impl<'r, K: ?Sized, V: ?Sized> Outgoing<'r, K, V> {
+    pub(super) fn of<RK: Borrow<K>, RV: Borrow<V>>(
+        record: &'r mut ProducerRecord<'_, RK, RV>,
+    ) -> Self {
+        Self {
+            topic: &record.topic,
+            partition: record.partition,
+            timestamp: record.timestamp,
+            key: record.key.as_ref().map(Borrow::borrow),
+            value: record.value.as_ref().map(Borrow::borrow),
+            headers: &mut record.headers,
+        }
+    }
+}
+
+impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
+    pub(super) fn send(
+        &self,
+        record: Outgoing<'_, K, V>,
+        callback: Option<Callback>,
+        max_block: Duration,
+    ) -> Result<FutureRecordMetadata, KafkaError> {
+        let mut callback = callback;
+        match self.intercept_and_send(record, &mut callback, max_block) {
+            Err(error) if is_api_error(error.kind()) => {
+                tell_at_once(callback, &error);
+                Ok(FutureRecordMetadata::refused(error))
+            }
+            other => other,
+        }
+    }
+
+    pub(super) fn try_send(
+        &self,
+        record: Outgoing<'_, K, V>,
+    ) -> Result<FutureRecordMetadata, KafkaError> {
+        self.intercept_and_send(record, &mut None, Duration::ZERO)
+    }
+
+    fn intercept_and_send(
+        &self,
+        record: Outgoing<'_, K, V>,
+        callback: &mut Option<Callback>,
+        max_block: Duration,
+    ) -> Result<FutureRecordMetadata, KafkaError> {
+        if self.plugins.interceptors.is_empty() {
+            let mut record = record;
+            let sent = self.do_send(&mut record, callback, max_block);
+            return sent.inspect_err(|_| self.control.metrics().records_failed(1));
+        }
+        let mut seen = InterceptedRecord {
+            topic: record.topic.into(),
+            partition: record.partition,
+            timestamp: record.timestamp,
+            key: record.key.into(),
+            value: record.value.into(),
+            headers: std::mem::take(record.headers),
+        };
+        self.plugins.interceptors.on_send(&mut seen);
+        *record.headers = std::mem::take(&mut seen.headers);
+        let mut record = Outgoing {
+            topic: seen.topic(),
+            partition: seen.partition(),
+            timestamp: seen.timestamp(),
+            key: seen.key(),
+            value: seen.value(),
+            headers: record.headers,
+        };
+        let sent = self.do_send(&mut record, callback, max_block);
+        sent.inspect_err(|error| {
+            self.control.metrics().records_failed(1);
+            self.plugins
+                .interceptors
+                .on_acknowledgement(&Acknowledgement {
+                    topic: record.topic,
+                    partition: record.partition,
+                    headers: record.headers,
+                    result: Err(error),
+                });
+        })
+    }
+
+    fn do_send(
+        &self,
+        record: &mut Outgoing<'_, K, V>,
+        callback: &mut Option<Callback>,
+        max_block: Duration,
+    ) -> Result<FutureRecordMetadata, KafkaError> {
+        validate(record.partition, record.timestamp)?;
+        self.check_open()?;
+        let wanted = Wanted {
+            topic: record.topic,
+            partition: record.partition,
+        };
+        let start = self.time.now();
+        let known = self
+            .wait_on_metadata(wanted, start, max_block)
+            .map_err(|error| self.closed_meanwhile(error))?;
+        let waited = known.now.saturating_duration_since(start);
+        let mut buffers = Buffers::take();
+        let sent = self.serialize_and_append(
+            record,
+            callback,
+            &known,
+            max_block.saturating_sub(waited),
+            &mut buffers,
+        );
+        buffers.give_back();
+        sent
+    }
+
+    fn serialize_and_append(
+        &self,
+        record: &mut Outgoing<'_, K, V>,
+        callback: &mut Option<Callback>,
+        known: &Known,
+        remaining: Duration,
+        buffers: &mut Buffers,
+    ) -> Result<FutureRecordMetadata, KafkaError> {
+        let key_bytes = serialize(
+            self.plugins.key_serializer.as_ref(),
+            (record.topic, record.key),
+            record.headers,
+            &mut buffers.key,
+        )?;
+        let value_bytes = serialize(
+            self.plugins.value_serializer.as_ref(),
+            (record.topic, record.value),
+            record.headers,
+            &mut buffers.value,
+        )?;
+        let to_place = RecordToPlace {
+            topic: record.topic,
+            key: record.key,
+            key_bytes,
+            value: record.value,
+            value_bytes,
+        };
+        if record.partition.is_none() {
+            record.partition = self.partition(&to_place, &known.snapshot)?;
+        }
+        let to_append = RecordToAppend {
+            timestamp: self.timestamp(record, known.now),
+            key: key_bytes,
+            value: value_bytes,
+            headers: record.headers.as_slice(),
+        };
+        self.ensure_valid_record_size(record.topic, &to_append)?;
+        self.append(record, &to_append, callback, known, remaining)
+    }
+
+    /// The partition of the user's choice, or that of the key; nothing leaves it to the built-in partitioner.
+    fn partition(
+        &self,
+        record: &RecordToPlace<'_, K, V>,
+        snapshot: &MetadataSnapshot,
+    ) -> Result<Option<i32>, KafkaError> {
+        let count = snapshot.partition_count(record.topic).unwrap_or(0);
+        let Some(custom) = &self.plugins.placement.custom else {
+            return Ok(match record.key_bytes {
+                Some(key) if !self.plugins.placement.ignore_keys => {
+                    self.plugins.placement.hash.partition_for_key(key, count)
+                }
+                _ => None,
+            });
+        };
+        let chosen = custom.partition(record, &Cluster::new(snapshot))?;
+        if usize::try_from(chosen).is_ok_and(|chosen| chosen < count) {
+            return Ok(Some(chosen));
+        }
+        Err(KafkaError::illegal_argument(format!(
+            "the partitioner chose partition {chosen} of topic {}, which has {count} partitions",
+            record.topic
+        )))
+    }
+
+    fn timestamp(&self, record: &Outgoing<'_, K, V>, now: Instant) -> i64 {
+        record.timestamp.unwrap_or_else(|| self.clock.epoch_ms(now))
+    }
+
+    fn ensure_valid_record_size(
+        &self,
+        topic: &str,
+        record: &RecordToAppend<'_, Header>,
+    ) -> Result<(), KafkaError> {
+        let size = estimate_size_upper_bound(record.key, record.value, record.headers);
+        for (limit, name) in [
+            (self.limits.max_request_size, "max.request.size"),
+            (self.limits.buffer_memory, "buffer.memory"),
+        ] {
+            if size > limit {
+                return Err(KafkaError::new(
+                    ErrorKind::RecordTooLarge,
+                    format!("record of {size} bytes is larger than {name} {limit} (topic {topic})"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn append(
+        &self,
+        record: &Outgoing<'_, K, V>,
+        to_append: &RecordToAppend<'_, Header>,
+        callback: &mut Option<Callback>,
+        known: &Known,
+        remaining: Duration,
+    ) -> Result<FutureRecordMetadata, KafkaError> {
+        let topic = known
+            .snapshot
+            .topic(record.topic)
+            .expect("the wait for metadata ended because the topic is known");
+        let to = Destination {
+            topic,
+            partition: record.partition,
+        };
+        let mut callbacks = AppendCallbacks::new(
+            &self.plugins.interceptors,
+            record.topic,
+            record.headers,
+            callback.take(),
+        );
+        let appended = self.accumulator.append(
+            to,
+            to_append,
+            &mut callbacks.for_batch,
+            known.now,
+            remaining,
+        );
+        match appended {
+            Ok(appended) => {
+                callbacks.appended_to(appended.partition);
+                if appended.wake {
+                    self.closing.wakeup();
+                }
+                Ok(appended.future)
+            }
+            Err(error) => {
+                *callback = callbacks.take_back();
+                self.process.check()?;
+                Err(self.closed_meanwhile(error))
+            }
+        }
+    }
+
+    /// Where the producer closed in the middle of a send, that is what the caller must hear.
+    fn closed_meanwhile(&self, error: KafkaError) -> KafkaError {
+        match self.control.failure() {
+            Some(failure) if error.kind() == ErrorKind::Kafka => failure.clone(),
+            _ => error,
+        }
+    }
+}
+
+/// Data as bytes, lent by the data itself or by `buffer`; null for null.
+fn serialize<'a, T: ?Sized>(
+    serializer: &dyn Serializer<T>,
+    (topic, data): (&str, Option<&'a T>),
+    headers: &mut Headers,
+    buffer: &'a mut Vec<u8>,
+) -> Result<Option<&'a [u8]>, KafkaError> {
+    match data {
+        Some(data) => serializer.serialize(topic, headers, data, buffer),
+        None => Ok(None),
+    }
+}
+
+/// Memory for serializers, kept per thread. A serializer that sends a record itself finds the place empty and allocates.
+#[derive(Default)]
+struct Buffers {
+    key: Vec<u8>,
+    value: Vec<u8>,
+}
+
+impl Buffers {
+    fn take() -> Self {
+        BUFFERS.take()
+    }
+
+    fn give_back(mut self) {
+        for buffer in [&mut self.key, &mut self.value] {
+            buffer.clear();
+            if buffer.capacity() > LARGEST_KEPT_BUFFER {
+                *buffer = Vec::new();
+            }
+        }
+        BUFFERS.set(self);
+    }
+}
+
+thread_local! {
+    static BUFFERS: Cell<Buffers> = const { Cell::new(Buffers { key: Vec::new(), value: Vec::new() }) };
+}
+
+const LARGEST_KEPT_BUFFER: usize = 64 * 1024;
+
+/// A record that [`try_send`](crate::KafkaProducer::try_send) did not send, and why.
+pub struct TrySendError<R> {
+    error: KafkaError,
+    record: R,
+}
+
+impl<R> TrySendError<R> {
+    pub(super) fn new(error: KafkaError, record: R) -> Self {
+        Self { error, record }
+    }
+
+    /// Why the record was not sent: [`Timeout`](ErrorKind::Timeout) where its topic is not known yet,
+    /// [`BufferExhausted`](ErrorKind::BufferExhausted) where there is no memory, or what `send` would say.
+    pub fn error(&self) -> &KafkaError {
+        &self.error
+    }
+
+    /// Whether waiting would have helped.
+    pub fn would_block(&self) -> bool {
+        matches!(
+            self.error.kind(),
+            ErrorKind::Timeout | ErrorKind::BufferExhausted
+        )
+    }
+
+    /// The record, as it was given.
+    pub fn into_record(self) -> R {
+        self.record
+    }
+}
+
+impl<R> fmt::Debug for TrySendError<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TrySendError")
+            .field("error", &self.error)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<R> fmt::Display for TrySendError<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.error, f)
+    }
+}
+
+impl<R> std::error::Error for TrySendError<R> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}

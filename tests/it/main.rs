@@ -1,0 +1,3 @@
+//! The whole producer through its public API, against the embedded cluster: no Java, no Docker, no waiting by the clock.
+
+mod produce;
