@@ -18,6 +18,9 @@ use crate::common::error_kind::ErrorKind;
 use crate::common::kafka_error::{KafkaError, TimeLimit};
 use crate::common::sync::{Condvar, Mutex, Rank};
 
+#[cfg(test)]
+mod tests;
+
 /// The newest snapshot for readers, the core behind a lock, and a condition for those who wait for news.
 pub(crate) struct ProducerMetadata {
     /// What `core` published last.
@@ -173,138 +176,4 @@ fn no_news(core: &Metadata) -> KafkaError {
         text.push_str(reason);
     }
     KafkaError::timeout(TimeLimit::MaxBlock, text)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::client::metadata::MetadataConfig;
-    use crate::common::cluster::Node;
-    use crate::common::exponential_backoff::ExponentialBackoff;
-    use crate::common::kafka_thread;
-    use crate::common::time::{FOREVER, Time, deadline};
-    use crate::protocol::errors::Errors;
-    use crate::protocol::messages::metadata::{
-        MetadataResponse, MetadataResponseBroker, MetadataResponseTopic,
-    };
-    use crate::testing::mock_time::MockTime;
-
-    fn metadata() -> Arc<ProducerMetadata> {
-        let config = MetadataConfig {
-            refresh_backoff: ExponentialBackoff::new(
-                Duration::from_millis(100),
-                Duration::from_millis(1000),
-            ),
-            max_age: Duration::from_secs(300),
-            max_idle: Duration::from_secs(300),
-            random_seed: 1,
-        };
-        let core = Metadata::new(&config, vec![Node::new(-1, "localhost", 9092)]);
-        Arc::new(ProducerMetadata::new(core))
-    }
-
-    fn answer(metadata: &ProducerMetadata, topic: &str, error: Errors, now: Instant) {
-        let response = MetadataResponse {
-            brokers: vec![MetadataResponseBroker {
-                node_id: 1,
-                host: "localhost".to_owned(),
-                port: 9092,
-                ..Default::default()
-            }],
-            topics: vec![MetadataResponseTopic {
-                error_code: error.code(),
-                name: Some(topic.to_owned()),
-                ..Default::default()
-            }],
-            ..Default::default()
-        };
-        metadata.with(|core| {
-            let version = core.new_metadata_request_and_version(now).version;
-            core.update(version, &response, 12, now).expect("open");
-        });
-    }
-
-    type Waiting = std::thread::JoinHandle<()>;
-
-    /// A thread that waits for news and checks what it gets.
-    fn waiter(
-        metadata: &Arc<ProducerMetadata>,
-        check: impl FnOnce(Result<Arc<MetadataSnapshot>, KafkaError>) + Send + 'static,
-    ) -> Waiting {
-        let shared = Arc::clone(metadata);
-        let last = metadata.current().version;
-        let until = deadline(MockTime::shared().now(), FOREVER);
-        let body = move || check(shared.await_update(last, until));
-        kafka_thread::spawn("waiter", body, |text| panic!("{text}")).expect("a thread")
-    }
-
-    /// Java: `ProducerMetadataTest.testMetadata`. Scenario: MD4, SN1.
-    #[test]
-    fn every_waiter_gets_the_next_snapshot() {
-        let (metadata, time) = (metadata(), MockTime::shared());
-        metadata.add("orders", time.now());
-        let waiters: Vec<_> = (0..3)
-            .map(|_| {
-                waiter(&metadata, |news| {
-                    assert!(news.expect("news").topic("orders").is_some());
-                })
-            })
-            .collect();
-        answer(&metadata, "orders", Errors::None, time.now());
-        waiters.into_iter().for_each(|w| w.join().unwrap());
-    }
-
-    /// Java: `ProducerMetadataTest.testMetadataAwaitAfterClose`, `testMetadataUpdateAfterClose`. Scenario: MD4, SN8.
-    #[test]
-    fn closing_wakes_who_waits_and_refuses_who_comes_later() {
-        let metadata = metadata();
-        let refused = |news: Result<_, KafkaError>| {
-            assert!(news.unwrap_err().message().contains("closed"));
-        };
-        let waiting = waiter(&metadata, refused);
-        metadata.close();
-        waiting.join().unwrap();
-        waiter(&metadata, refused).join().unwrap();
-    }
-
-    /// Scenario: SN9.
-    #[test]
-    fn a_fatal_error_reaches_every_waiter() {
-        let metadata = metadata();
-        let denied = |news: Result<_, KafkaError>| {
-            assert_eq!(news.unwrap_err().kind(), ErrorKind::SaslAuthentication);
-        };
-        let waiters = [waiter(&metadata, denied), waiter(&metadata, denied)];
-        let error = KafkaError::new(ErrorKind::SaslAuthentication, "wrong password");
-        metadata.with(|core| core.fatal_error(error));
-        waiters.into_iter().for_each(|w| w.join().unwrap());
-    }
-
-    /// Scenario: SN10.
-    #[test]
-    fn the_error_of_a_topic_stays_for_everyone_to_see() {
-        let (metadata, time) = (metadata(), MockTime::shared());
-        for topic in ["secret", "also-secret"] {
-            metadata.add(topic, time.now());
-            let denied = Errors::TopicAuthorizationFailed;
-            answer(&metadata, topic, denied, time.now());
-        }
-        for topic in ["secret", "also-secret", "secret"] {
-            let error = fatal_topic_error(&metadata.current(), topic).expect("an error");
-            assert_eq!(error.kind(), ErrorKind::TopicAuthorization);
-            assert!(error.message().contains(topic));
-        }
-        assert!(fatal_topic_error(&metadata.current(), "unknown").is_none());
-    }
-
-    /// Scenario: SN4, MD4.
-    #[test]
-    fn a_wait_ends_with_its_deadline() {
-        let (metadata, time) = (metadata(), MockTime::shared());
-        let last = metadata.current().version;
-        let error = metadata.await_update(last, time.now()).unwrap_err();
-        assert_eq!(error.time_limit(), Some(TimeLimit::MaxBlock));
-    }
 }

@@ -209,7 +209,7 @@ fn a_request_timeout_fails_every_request_of_the_connection_in_their_order() {
     assert_eq!(*order.lock(), [(0, timeout), (1, timeout), (2, timeout)]);
 }
 
-/// Java: `SenderTest.testNodeLatencyStats` (the wait). Scenario: SE18.
+/// Java: `SenderTest.testNodeLatencyStats` (the wait). Scenario: SE6 (what the partitioner makes of it: PT10), SE18.
 #[test]
 fn a_throttled_node_is_left_alone_until_the_throttle_ends() {
     let mut fixture = Fixture::new(Setup::default());
