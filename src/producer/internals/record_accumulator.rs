@@ -36,6 +36,9 @@ mod ready_list;
 mod record_drainer;
 mod topics;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use self::ready::ReadyCheckResult;
 pub(crate) use self::record_drainer::RecordDrainer;
 
@@ -152,11 +155,11 @@ impl RecordAccumulator {
                 None => Some(topic.partitioner.peek(|| self.choose(topic, to.topic))),
             };
             let number = to.partition.or(sticky.map(Sticky::partition)).unwrap_or(-1);
-            let partition = self.topics.queue(topic, number).ok_or_else(|| {
-                KafkaError::illegal_argument(format!(
-                    "partition {number} is not a partition number"
-                ))
-            })?;
+            let partition = to
+                .topic
+                .partition(number)
+                .and_then(|_| self.topics.queue(topic, number))
+                .ok_or_else(|| no_such_partition(&to, number))?;
             let mut append = Append {
                 accumulator: self,
                 topic,
@@ -256,6 +259,14 @@ impl RecordAccumulator {
         };
         self.pool.allocate(size, &patience)
     }
+}
+
+fn no_such_partition(to: &Destination<'_>, number: i32) -> KafkaError {
+    KafkaError::illegal_argument(format!(
+        "partition {number} is not one of the {} partitions of topic {}",
+        to.topic.partitions.len(),
+        to.topic.name
+    ))
 }
 
 impl fmt::Debug for RecordAccumulator {

@@ -25,7 +25,11 @@ impl RecordAccumulator {
         load.next_partition(random, &metadata.available, partitions)
     }
 
-    fn partition_load(&self, topic: &TopicQueues, metadata: &TopicMetadata) -> PartitionLoad {
+    pub(super) fn partition_load(
+        &self,
+        topic: &TopicQueues,
+        metadata: &TopicMetadata,
+    ) -> PartitionLoad {
         let all_used = topic.used_partitions() >= metadata.partitions.len();
         if !self.config.adaptive_partitioning || !all_used {
             return PartitionLoad::Uniform;

@@ -78,7 +78,8 @@ impl Topics {
         }
     }
 
-    /// The queue of one partition of `topic`, made with the first call.
+    /// The queue of one partition of `topic`, made with the first call. The caller knows that there is such a partition, so
+    /// memory grows no further than the topic is wide.
     pub(super) fn queue<'a>(
         &self,
         topic: &'a TopicQueues,
@@ -123,7 +124,7 @@ impl Topics {
 impl TopicQueues {
     /// The queue of a partition that was sent to before.
     pub(super) fn find(&self, partition: i32) -> Option<&Arc<PartitionQueue>> {
-        self.partitions.cell(partition)?.get()
+        self.partitions.find(partition)?.get()
     }
 
     /// How many partitions were sent to.
@@ -147,14 +148,25 @@ struct Partitions {
 type QueueCell = OnceLock<Arc<PartitionQueue>>;
 
 impl Partitions {
-    /// Nothing for a negative number.
+    /// The cell of a partition, made where it is not there. Nothing for a negative number.
     fn cell(&self, partition: i32) -> Option<&QueueCell> {
-        let at = usize::try_from(partition).ok()? + FIRST_SEGMENT;
-        let size = FIRST_SEGMENT << (at / FIRST_SEGMENT).ilog2();
-        let segment = self.segments.get((at / FIRST_SEGMENT).ilog2() as usize)?;
-        let cells = segment.get_or_init(|| (0..size).map(|_| QueueCell::new()).collect());
-        cells.get(at - size)
+        let (segment, size, at) = place_of(partition)?;
+        let cells = || (0..size).map(|_| QueueCell::new()).collect();
+        self.segments.get(segment)?.get_or_init(cells).get(at)
     }
+
+    fn find(&self, partition: i32) -> Option<&QueueCell> {
+        let (segment, _, at) = place_of(partition)?;
+        self.segments.get(segment)?.get()?.get(at)
+    }
+}
+
+/// The segment of a partition, its size, and the place in it.
+fn place_of(partition: i32) -> Option<(usize, usize, usize)> {
+    let number = usize::try_from(partition).ok()? + FIRST_SEGMENT;
+    let segment = (number / FIRST_SEGMENT).ilog2();
+    let size = FIRST_SEGMENT << segment;
+    Some((segment as usize, size, number - size))
 }
 
 impl Default for Partitions {

@@ -1,0 +1,115 @@
+//! Giving up on batches that are too old.
+
+use super::*;
+
+fn expiring(ms: u64) -> AccumulatorConfig {
+    AccumulatorConfig {
+        delivery_timeout: Duration::from_millis(ms),
+        ..lingering(10)
+    }
+}
+
+/// Java: `RecordAccumulatorTest.testExpiredBatches`, `ProducerBatchTest.testBatchExpiration`. Scenario: AC16, PB4.
+#[test]
+fn a_batch_expires_at_its_timeout_and_not_a_moment_before() {
+    let mut fixture = Fixture::new(&[1], expiring(100));
+    drop(fixture.append(0, VALUE));
+    fixture.ready();
+    fixture.pass_ms(99);
+    assert!(fixture.expired().is_empty());
+    fixture.pass_ms(1);
+    assert_eq!(fixture.expired().len(), 1);
+    assert!(!fixture.accumulator.has_undrained());
+    assert!(fixture.ready_nodes().is_empty());
+    drop(fixture.append(0, VALUE));
+    assert!(
+        fixture.ready().next_check.is_some(),
+        "the queue goes on as before"
+    );
+}
+
+/// Scenario: AC16.
+#[test]
+fn the_longest_timeout_there_is_works() {
+    let mut fixture = Fixture::new(
+        &[1],
+        AccumulatorConfig {
+            delivery_timeout: Duration::MAX,
+            ..config()
+        },
+    );
+    drop(fixture.append(0, VALUE));
+    fixture.ready();
+    assert!(fixture.expired().is_empty());
+    assert!(fixture.drainer.next_expiry().is_some());
+}
+
+/// Java: `RecordAccumulatorTest.testExpiredBatchesRetry`, `testSoonToExpireBatchesArePickedUpForExpiry`. Scenario: AC17.
+#[test]
+fn neither_a_mute_nor_a_missing_leader_protects_from_expiry() {
+    let mut fixture = Fixture::new(&[1, 1], expiring(100));
+    fixture.set_leaders(&[None, Some((1, 0))]);
+    drop(fixture.append(0, &[b'a'; 900]));
+    drop(fixture.append(0, &[b'b'; 900]));
+    drop(fixture.append(1, VALUE));
+    fixture.ready();
+    let muted = TopicPartition::new(TOPIC, 1);
+    fixture.drainer.mute(&muted);
+    fixture.ready();
+    fixture.pass_ms(100);
+    let mut expired = fixture.expired();
+    expired.iter_mut().for_each(|batch| {
+        batch.seal(&mut fixture.drainer.compressors);
+    });
+    expired.sort_by_key(|batch| batch.topic_partition().partition());
+    assert_eq!(partitions(&expired), [0, 0, 1]);
+    assert_eq!(
+        values(&expired[0]),
+        [vec![b'a'; 900]],
+        "in the order of the queue"
+    );
+    assert_eq!(fixture.drainer.next_expiry(), None);
+}
+
+/// Scenario: AC17 (next expiry).
+#[test]
+fn the_next_expiry_is_that_of_the_oldest_batch_in_a_queue() {
+    let mut fixture = Fixture::new(&[1, 1], expiring(100));
+    let start = fixture.now();
+    assert_eq!(fixture.drainer.next_expiry(), None);
+    drop(fixture.append(0, VALUE));
+    fixture.pass_ms(10);
+    drop(fixture.append(1, VALUE));
+    fixture.ready();
+    let after = |ms| Some(start + Duration::from_millis(ms));
+    assert_eq!(fixture.drainer.next_expiry(), after(100));
+    let drained = fixture.pass();
+    assert_eq!(partitions(&drained), [0]);
+    assert_eq!(fixture.drainer.next_expiry(), after(110));
+    for batch in drained {
+        fixture.reenqueue(batch);
+    }
+    fixture.ready();
+    assert_eq!(fixture.drainer.next_expiry(), after(100));
+}
+
+/// Java: `RecordAccumulatorTest.testExpiredBatchesRetry`. Scenario: AC18.
+#[test]
+fn retries_do_not_make_a_batch_younger() {
+    let mut fixture = Fixture::new(&[1], expiring(1000));
+    drop(fixture.append(0, VALUE));
+    let mut attempts = 0;
+    for _ in 0..10 {
+        fixture.pass_ms(99);
+        for batch in fixture.pass() {
+            attempts += 1;
+            fixture.reenqueue(batch);
+        }
+        assert!(fixture.expired().is_empty());
+    }
+    assert!(attempts > 2);
+    fixture.pass_ms(10);
+    let expired = fixture.expired();
+    assert_eq!(expired.len(), 1);
+    assert_eq!(expired[0].attempts().len(), attempts);
+}

@@ -1,0 +1,164 @@
+//! Buffer memory: small beginnings, growth, and what happens when it runs out.
+
+use super::*;
+
+fn small_pool(batches: usize) -> AccumulatorConfig {
+    AccumulatorConfig {
+        buffer_memory: batches * 1024,
+        ..lingering(60_000)
+    }
+}
+
+#[test]
+fn ten_thousand_open_batches_fit_into_the_default_memory() {
+    let fixture = Fixture::new(
+        &vec![1; 10_000],
+        AccumulatorConfig {
+            batch_size: 16_384,
+            buffer_memory: 32 * 1024 * 1024,
+            ..lingering(60_000)
+        },
+    );
+    for partition in 0..10_000 {
+        for _ in 0..3 {
+            drop(fixture.append(partition, VALUE));
+        }
+    }
+    assert_eq!(fixture.accumulator.incomplete().len(), 10_000);
+}
+
+#[test]
+fn a_batch_grows_with_its_records_and_the_next_one_starts_as_large() {
+    let mut fixture = Fixture::new(&[1], lingering(60_000));
+    let total = fixture.available();
+    drop(fixture.append(0, VALUE));
+    assert_eq!(total - fixture.available(), 512);
+    fixture.fill(0);
+    fixture
+        .pass()
+        .into_iter()
+        .for_each(|b| b.complete(Some(0), None));
+    // What is left is the batch that the last record opened, still small.
+    fixture.fill(0);
+    fixture
+        .pass()
+        .into_iter()
+        .for_each(|b| b.complete(Some(0), None));
+    let before = fixture.available();
+    fixture
+        .drainer
+        .abort_undrained()
+        .into_iter()
+        .for_each(|b| b.complete(None, None));
+    drop(fixture.append(0, VALUE));
+    assert_eq!(
+        total - fixture.available(),
+        1024,
+        "as large as those before"
+    );
+    assert!(before < total);
+}
+
+/// Java: `RecordAccumulatorTest.testSoonToExpire..` none. Scenario: AC31.
+#[test]
+fn exhausted_memory_makes_every_partition_sendable() {
+    let mut fixture = Fixture::new(&[1, 2], small_pool(2));
+    fixture.fill(0);
+    drop(fixture.append(1, VALUE));
+    fixture.ready();
+    let accumulator = Arc::clone(&fixture.accumulator);
+    let topic = fixture.topic();
+    let now = fixture.now();
+    std::thread::scope(|scope| {
+        let appender = scope.spawn(move || {
+            let to = Destination {
+                topic: &topic,
+                partition: Some(1),
+            };
+            let record = RecordToAppend::<ReadHeader> {
+                timestamp: 0,
+                key: None,
+                value: Some(&[b'v'; 1500]),
+                headers: &[],
+            };
+            accumulator.append(to, &record, &mut None, now, Duration::from_secs(3600))
+        });
+        while fixture.accumulator.pool().queued() == 0 {
+            std::thread::yield_now();
+        }
+        assert_eq!(fixture.ready_nodes(), [1, 2]);
+        for node in [1, 2] {
+            fixture
+                .drain(node)
+                .into_iter()
+                .for_each(|b| b.complete(Some(0), None));
+        }
+        for batch in fixture.pass() {
+            batch.complete(Some(0), None);
+        }
+        assert!(appender.join().expect("no panic").is_ok());
+    });
+    assert!(
+        fixture.wakes.load(Ordering::SeqCst) > 0,
+        "waiting for memory wakes"
+    );
+}
+
+/// Java: `RecordAccumulatorTest` and `KafkaProducerTest` of max.block.ms. Scenario: BP4.
+#[test]
+fn a_record_that_finds_no_memory_fails_and_leaves_nothing_behind() {
+    let fixture = Fixture::new(&[1], small_pool(1));
+    drop(fixture.append(0, &[b'v'; 900]));
+    let error = fixture
+        .try_append(0, &[b'v'; 900], Duration::ZERO)
+        .expect_err("all of it is in use");
+    assert_eq!(error.kind(), crate::ErrorKind::BufferExhausted);
+    assert_eq!(fixture.accumulator.incomplete().len(), 1);
+    let too_large = fixture.try_append(0, &[b'v'; 2000], Duration::ZERO);
+    assert_eq!(
+        too_large.expect_err("larger than the pool").kind(),
+        crate::ErrorKind::IllegalArgument
+    );
+}
+
+/// Java: `RecordAccumulatorTest` (close while blocked). Scenario: AC29.
+#[test]
+fn closing_fails_a_thread_that_waits_for_memory() {
+    let fixture = Fixture::new(&[1], small_pool(1));
+    drop(fixture.append(0, &[b'v'; 900]));
+    std::thread::scope(|scope| {
+        let blocked =
+            scope.spawn(|| fixture.try_append(0, &[b'v'; 900], Duration::from_secs(3600)));
+        while fixture.accumulator.pool().queued() == 0 {
+            std::thread::yield_now();
+        }
+        fixture.accumulator.close();
+        assert!(blocked.join().expect("no panic").is_err());
+    });
+}
+
+#[test]
+fn a_batch_that_cannot_grow_is_full_and_the_next_one_waits_for_memory() {
+    let mut fixture = Fixture::new(
+        &[1],
+        AccumulatorConfig {
+            buffer_memory: 600,
+            ..lingering(60_000)
+        },
+    );
+    let fitted = (0..20)
+        .take_while(|_| fixture.try_append(0, VALUE, Duration::ZERO).is_ok())
+        .count();
+    assert_eq!(fitted, 4, "512 bytes of records");
+    assert_eq!(
+        fixture.ready_nodes(),
+        [1],
+        "waiting for more would be in vain"
+    );
+    fixture
+        .pass()
+        .into_iter()
+        .for_each(|b| b.complete(Some(0), None));
+    assert_eq!(fixture.available(), 600);
+    drop(fixture.append(0, VALUE));
+}
