@@ -170,3 +170,124 @@ fn below(random: u32, count: usize) -> i32 {
 
 /// A generation of 0 is never made.
 const NOT_CHOSEN: u64 = 0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHARE: usize = 100;
+
+    fn uniform(random: u32) -> i32 {
+        PartitionLoad::Uniform.next_partition(random, &[0, 1, 2], 3)
+    }
+
+    /// Java: `BuiltInPartitionerTest.testStickyPartitioning`. Scenario: PT3.
+    #[test]
+    fn a_choice_lasts_for_its_share_of_bytes() {
+        let partitioner = BuiltInPartitioner::new(SHARE);
+        let first = partitioner.peek(|| uniform(1));
+        assert_eq!(first.partition(), 1);
+        assert_eq!(partitioner.peek(|| uniform(2)), first);
+        assert!(!partitioner.update(first, 99, true, || uniform(2)));
+        assert!(!partitioner.is_changed(first));
+        assert!(partitioner.update(first, 1, true, || uniform(2)));
+        assert!(partitioner.is_changed(first));
+        let second = partitioner.peek(|| uniform(0));
+        assert_eq!(second.partition(), 2);
+        assert!(
+            !partitioner.update(second, 99, true, || uniform(0)),
+            "counted from 0"
+        );
+    }
+
+    /// Java: `BuiltInPartitionerTest.testStickyPartitioning` (KAFKA-14156). Scenario: PT4.
+    #[test]
+    fn a_switch_waits_for_a_full_batch_but_not_beyond_twice_the_share() {
+        let partitioner = BuiltInPartitioner::new(SHARE);
+        let sticky = partitioner.peek(|| uniform(0));
+        assert!(!partitioner.update(sticky, 150, false, || uniform(1)));
+        assert!(!partitioner.update(sticky, 49, false, || uniform(1)));
+        assert!(partitioner.update(sticky, 1, false, || uniform(1)));
+        let sticky = partitioner.peek(|| uniform(0));
+        assert!(!partitioner.update(sticky, 120, false, || uniform(1)));
+        assert!(
+            partitioner.update(sticky, 0, true, || uniform(1)),
+            "made up for"
+        );
+    }
+
+    /// Scenario: PT7.
+    #[test]
+    fn choosing_the_same_partition_again_is_a_change() {
+        let partitioner = BuiltInPartitioner::new(SHARE);
+        let first = partitioner.peek(|| 1);
+        assert!(partitioner.update(first, 100, true, || 1));
+        let second = partitioner.peek(|| 0);
+        assert_eq!(first.partition(), second.partition());
+        assert!(partitioner.is_changed(first) && !partitioner.is_changed(second));
+    }
+
+    #[test]
+    fn threads_that_race_for_the_first_choice_agree() {
+        let partitioner = BuiltInPartitioner::new(SHARE);
+        let choices: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4)
+                .map(|n| {
+                    let partitioner = &partitioner;
+                    scope.spawn(move || partitioner.peek(|| n))
+                })
+                .collect();
+            let join = |thread: std::thread::ScopedJoinHandle<'_, Sticky>| thread.join();
+            threads
+                .into_iter()
+                .map(|t| join(t).expect("no panic"))
+                .collect()
+        });
+        assert!(choices.iter().all(|choice| *choice == choices[0]));
+    }
+
+    /// Java: `BuiltInPartitionerTest.adaptivePartitionsTest`. Scenario: PT8.
+    #[test]
+    fn shorter_queues_are_more_likely() {
+        let frequencies = |sizes: &[u32]| {
+            let sizes: Vec<_> = (0..).zip(sizes.iter().copied().map(Some)).collect();
+            let load = PartitionLoad::from_queue_sizes(&sizes);
+            let PartitionLoad::Weighted(weights) = &load else {
+                panic!("unequal queues have weights");
+            };
+            let total = weights.last().map_or(0, |(_, sum)| *sum);
+            let mut counts = vec![0; sizes.len()];
+            for random in 0..total {
+                counts[load.next_partition(random, &[], 0) as usize] += 1;
+            }
+            counts
+        };
+        assert_eq!(frequencies(&[1, 7, 2]), [7, 1, 6]);
+        assert_eq!(frequencies(&[5, 0, 3, 0, 1]), [1, 6, 3, 6, 5]);
+        assert_eq!(frequencies(&[0, 3, 1]), [4, 1, 3]);
+    }
+
+    /// Java: `BuiltInPartitionerTest.adaptivePartitionsTest`. Scenario: PT9, PT10.
+    #[test]
+    fn equal_queues_and_a_single_partition_are_uniform() {
+        let load = PartitionLoad::from_queue_sizes;
+        assert_eq!(load(&[(0, Some(3)), (1, Some(3))]), PartitionLoad::Uniform);
+        assert_eq!(load(&[(0, Some(3))]), PartitionLoad::Uniform);
+        assert_eq!(load(&[]), PartitionLoad::Uniform);
+        assert_eq!(load(&[(0, None), (1, None)]), PartitionLoad::Uniform);
+        // Equal, but one is left out: only the others may be chosen.
+        let left_out = load(&[(0, Some(3)), (1, None), (2, Some(3))]);
+        assert_eq!(left_out, PartitionLoad::Weighted(vec![(0, 1), (2, 2)]));
+    }
+
+    /// Java: `BuiltInPartitionerTest.unavailablePartitionsTest`. Scenario: PT6.
+    #[test]
+    fn partitions_without_a_leader_are_chosen_only_where_none_has_one() {
+        for random in 0..100 {
+            let chosen = PartitionLoad::Uniform.next_partition(random, &[0, 2], 3);
+            assert_ne!(chosen, 1);
+            let any = PartitionLoad::Uniform.next_partition(random, &[], 3);
+            assert!((0..3).contains(&any));
+        }
+    }
+}

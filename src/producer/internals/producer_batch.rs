@@ -347,3 +347,6 @@ fn run(
 fn size_of(bytes: Option<&[u8]>) -> i32 {
     bytes.map_or(-1, |bytes| i32::try_from(bytes.len()).unwrap_or(i32::MAX))
 }
+
+#[cfg(test)]
+mod tests;

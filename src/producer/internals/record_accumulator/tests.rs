@@ -257,6 +257,11 @@ fn give_identity(manager: &Mutex<TransactionManager>) {
     assert!(error.is_none());
 }
 
+/// A good answer.
+fn complete(batch: ProducerBatch) {
+    batch.complete(Some(0), None);
+}
+
 fn partitions(batches: &[ProducerBatch]) -> Vec<i32> {
     batches
         .iter()

@@ -108,7 +108,7 @@ fn a_closed_accumulator_takes_nothing_and_loses_nothing() {
     assert!(fixture.accumulator.has_undrained());
     let batches = fixture.pass();
     assert_eq!(batches.len(), 1, "nothing lingers any more");
-    batches.into_iter().for_each(|b| b.complete(Some(0), None));
+    batches.into_iter().for_each(complete);
     assert!(before.future.is_done());
     assert!(!fixture.accumulator.has_undrained() && !fixture.accumulator.has_incomplete());
 }

@@ -17,7 +17,7 @@ fn a_flush_makes_partial_batches_ready() {
     assert!(!flushed, "its limit was over before it began");
     assert_eq!(fixture.ready_nodes(), [1, 2, 3]);
     let batches: Vec<_> = (1..=3).flat_map(|node| fixture.drain(node)).collect();
-    batches.into_iter().for_each(|b| b.complete(Some(0), None));
+    batches.into_iter().for_each(complete);
     assert!(fixture.accumulator.await_flush_completion(None));
 }
 
@@ -40,7 +40,7 @@ fn a_flush_neither_awaits_nor_hurries_what_comes_after_it() {
         let batches = fixture.pass();
         drop(fixture.append(0, b"later"));
         assert!(fixture.ready_nodes().is_empty(), "the later one lingers");
-        batches.into_iter().for_each(|b| b.complete(Some(0), None));
+        batches.into_iter().for_each(complete);
         assert!(flush.join().expect("no panic"));
     });
     assert!(fixture.accumulator.has_incomplete(), "the later one");
@@ -85,7 +85,7 @@ fn an_abort_hands_every_batch_over_and_frees_all_memory() {
     aborted
         .into_iter()
         .chain(in_flight)
-        .for_each(|batch| batch.fail(error()));
+        .for_each(|batch| assert_eq!(batch.fail(error()), 0));
     assert_eq!(done.load(Ordering::SeqCst), 100);
     assert!(futures.iter().all(|future| future.get().is_err()));
     assert!(!fixture.accumulator.has_undrained() && !fixture.accumulator.has_incomplete());

@@ -34,22 +34,16 @@ fn a_batch_grows_with_its_records_and_the_next_one_starts_as_large() {
     drop(fixture.append(0, VALUE));
     assert_eq!(total - fixture.available(), 512);
     fixture.fill(0);
-    fixture
-        .pass()
-        .into_iter()
-        .for_each(|b| b.complete(Some(0), None));
+    fixture.pass().into_iter().for_each(complete);
     // What is left is the batch that the last record opened, still small.
     fixture.fill(0);
-    fixture
-        .pass()
-        .into_iter()
-        .for_each(|b| b.complete(Some(0), None));
+    fixture.pass().into_iter().for_each(complete);
     let before = fixture.available();
     fixture
         .drainer
         .abort_undrained()
         .into_iter()
-        .for_each(|b| b.complete(None, None));
+        .for_each(complete);
     drop(fixture.append(0, VALUE));
     assert_eq!(
         total - fixture.available(),
@@ -88,10 +82,7 @@ fn exhausted_memory_makes_every_partition_sendable() {
         }
         assert_eq!(fixture.ready_nodes(), [1, 2]);
         for node in [1, 2] {
-            fixture
-                .drain(node)
-                .into_iter()
-                .for_each(|b| b.complete(Some(0), None));
+            fixture.drain(node).into_iter().for_each(complete);
         }
         for batch in fixture.pass() {
             batch.complete(Some(0), None);
@@ -155,10 +146,7 @@ fn a_batch_that_cannot_grow_is_full_and_the_next_one_waits_for_memory() {
         [1],
         "waiting for more would be in vain"
     );
-    fixture
-        .pass()
-        .into_iter()
-        .for_each(|b| b.complete(Some(0), None));
+    fixture.pass().into_iter().for_each(complete);
     assert_eq!(fixture.available(), 600);
     drop(fixture.append(0, VALUE));
 }

@@ -178,9 +178,7 @@ fn every_ready_node_has_something_to_drain() {
         }
         in_flight.extend(batches);
     }
-    in_flight
-        .into_iter()
-        .for_each(|b| b.complete(Some(0), None));
+    in_flight.into_iter().for_each(complete);
     assert!(!fixture.accumulator.has_undrained() && !fixture.accumulator.has_incomplete());
     assert_eq!(fixture.available(), memory);
 }

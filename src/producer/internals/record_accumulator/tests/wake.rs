@@ -118,10 +118,7 @@ fn after_a_drain_an_open_batch_wakes_nobody_for_a_while() {
     assert!(!appended.wake);
     assert!(appended.future.get_timeout(Duration::ZERO).is_err());
     assert_eq!(fixture.wakes.load(Ordering::SeqCst), 1);
-    fixture
-        .pass()
-        .into_iter()
-        .for_each(|b| b.complete(Some(1), None));
+    fixture.pass().into_iter().for_each(complete);
     fixture.pass_ms(10);
     assert_eq!(fixture.next_check_ms(), None, "idle means no wake-ups");
 }
