@@ -47,10 +47,18 @@ impl BatchHeader {
         body_size: usize,
         body: BodyChecksum,
     ) -> [u8; RECORD_BATCH_OVERHEAD] {
+        self.encode_with(body_size, |checked| body.after(checked))
+    }
+
+    fn encode_with(
+        &self,
+        body_size: usize,
+        checksum: impl FnOnce(&[u8]) -> u32,
+    ) -> [u8; RECORD_BATCH_OVERHEAD] {
         let checked = self
             .checked_fields()
             .expect("the checked part of a header has 40 bytes");
-        self.all_fields(&checked, body_size, body.after(&checked))
+        self.all_fields(&checked, body_size, checksum(&checked))
             .expect("a header has 61 bytes")
     }
 
@@ -205,7 +213,11 @@ impl DefaultRecordBatch {
             header.max_timestamp = now;
         }
         let body = self.body();
-        let bytes = header.encode(body.len(), BodyChecksum::of(&body));
+        let bytes = header.encode_with(body.len(), |checked| match log_append_time {
+            Some(_) => BodyChecksum::of(&body).after(checked),
+            // Neither offset nor epoch is covered, so that a broker need not read the body.
+            None => self.checksum,
+        });
         [Payload::new(bytes.to_vec()), body]
     }
 }
