@@ -38,7 +38,7 @@ pub(crate) struct RecordFields<'a, H> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RecordDeltas {
     pub(crate) timestamp: i64,
-    pub(crate) offset: i32,
+    pub(crate) offset: u32,
 }
 
 impl<H: RecordHeader> RecordFields<'_, H> {
@@ -57,7 +57,7 @@ impl<H: RecordHeader> RecordFields<'_, H> {
     #[inline]
     pub(crate) fn measured(&self, deltas: RecordDeltas) -> Measured {
         let timestamp = zigzag(deltas.timestamp);
-        let offset = zigzag(i64::from(deltas.offset));
+        let offset = zigzag_length(u64::from(deltas.offset));
         Measured {
             body: SIZE_OF_ATTRIBUTES
                 + size_of_group(timestamp)
@@ -290,6 +290,9 @@ impl ShortBytes {
     #[inline]
     fn put_group(&mut self, mut value: u64) {
         while value > 0x7f {
+            if value < 0x4000 {
+                return self.put_two_groups(value);
+            }
             let [low, ..] = value.to_le_bytes();
             self.put(low | 0x80);
             value >>= 7;
@@ -298,9 +301,20 @@ impl ShortBytes {
         self.put(low);
     }
 
+    /// Most numbers of more than one byte have two: both are written at once.
+    #[inline]
+    fn put_two_groups(&mut self, value: u64) {
+        let [low, high, ..] = (((value << 1) & 0x7f00) | (value & 0x7f) | 0x80).to_le_bytes();
+        let rest = self.bytes.get_mut(self.len..).unwrap_or_default();
+        if let Some(place) = rest.first_chunk_mut() {
+            *place = [low, high];
+            self.len += 2;
+        }
+    }
+
     #[inline]
     fn put_length(&mut self, length: usize) {
-        self.put_group(zigzag(as_i64(length)));
+        self.put_group(zigzag_length(length as u64));
     }
 
     #[inline]
@@ -333,21 +347,20 @@ fn size_of_nullable(bytes: Option<&[u8]>) -> usize {
 
 #[inline]
 fn size_of_length(length: usize) -> usize {
-    size_of_group(zigzag(as_i64(length)))
+    size_of_group(zigzag_length(length as u64))
 }
 
-/// The bytes of [`ShortBytes::put_group`]; most numbers in a record are small.
+/// The bytes of [`ShortBytes::put_group`]: a seventh of the bits, rounded up, without a division.
 #[inline]
 fn size_of_group(value: u64) -> usize {
-    match value {
-        0..0x80 => 1,
-        0x80..0x4000 => 2,
-        0x4000..0x20_0000 => 3,
-        _ => {
-            let bits = u64::BITS - value.leading_zeros();
-            bits.div_ceil(7) as usize
-        }
-    }
+    let bits = u64::BITS - (value | 1).leading_zeros();
+    (bits as usize * 9 + 64) / 64
+}
+
+/// [`zigzag`] of a number that is not negative.
+#[inline]
+fn zigzag_length(value: u64) -> u64 {
+    value << 1
 }
 
 #[inline]

@@ -107,7 +107,7 @@ impl MemoryRecordsBuilder {
         let measured = fields.measured(deltas);
         if self.closed
             || timestamp < NO_TIMESTAMP
-            || deltas.offset == i32::MAX
+            || self.count == MAX_RECORDS
             || measured.total() > self.spare_capacity()
         {
             return Err(self.refusal(timestamp, measured.total()));
@@ -245,7 +245,7 @@ impl MemoryRecordsBuilder {
             } else {
                 timestamp.wrapping_sub(self.base_timestamp)
             },
-            offset: i32::try_from(self.count).unwrap_or(i32::MAX),
+            offset: self.count,
         }
     }
 
@@ -257,7 +257,7 @@ impl MemoryRecordsBuilder {
         if timestamp < NO_TIMESTAMP {
             return KafkaError::illegal_argument(format!("timestamp {timestamp} is negative"));
         }
-        if self.count >= i32::MAX.unsigned_abs() {
+        if self.count == MAX_RECORDS {
             return KafkaError::illegal_argument(format!(
                 "batch of {} records takes no more",
                 self.count
@@ -373,6 +373,9 @@ fn estimated(plain: usize, ratio: f32) -> usize {
 }
 
 const ESTIMATION_MARGIN: f32 = 1.05;
+
+/// Java counts the records of a batch in an `int`.
+const MAX_RECORDS: u32 = i32::MAX.unsigned_abs();
 
 /// So much that even what a codec adds to it stays below the largest length that a header can state.
 const MAX_BODY_SIZE: usize = 1 << 30;
