@@ -8,7 +8,10 @@ use ottla::{KafkaProducer, ProducerRecord};
 
 #[test]
 fn a_blocking_send_returns_where_the_record_landed() {
-    let cluster = EmbeddedCluster::builder().topic("my-topic", 1).start().unwrap();
+    let cluster = EmbeddedCluster::builder()
+        .topic("my-topic", 1)
+        .start()
+        .unwrap();
     let producer = KafkaProducer::<i32, str>::from_properties([
         ("bootstrap.servers", cluster.bootstrap_servers().as_str()),
         ("acks", "all"),
