@@ -273,3 +273,6 @@ impl LastSeen {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
