@@ -55,9 +55,10 @@ impl Hasher for FastHasher {
         self.add(value);
     }
 
-    // The map takes its bucket from the low bits, which a multiplication mixes least.
+    // The map takes its bucket from the low bits, which a multiplication mixes least: fold, multiply, fold again.
     fn finish(&self) -> u64 {
-        self.0 ^ (self.0 >> 32)
+        let mixed = (self.0 ^ (self.0 >> 32)).wrapping_mul(MULTIPLIER);
+        mixed ^ (mixed >> 32)
     }
 }
 
