@@ -50,7 +50,6 @@ fn range(api: ApiKeys) -> ApiVersion {
         api_key: api.id(),
         min_version,
         max_version,
-        ..ApiVersion::default()
     }
 }
 

@@ -129,7 +129,6 @@ fn topic_response(topic: &FetchTopic, partitions: Vec<PartitionData>) -> Fetchab
         topic: topic.topic.clone(),
         topic_id: topic.topic_id,
         partitions,
-        ..FetchableTopicResponse::default()
     }
 }
 

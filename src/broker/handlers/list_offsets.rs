@@ -45,7 +45,6 @@ fn answer(
             .iter()
             .map(|partition| one(&topic.name, partition))
             .collect(),
-        ..ListOffsetsTopicResponse::default()
     });
     ListOffsetsResponse {
         topics: topics.collect(),
@@ -74,6 +73,7 @@ fn look_up(
     };
     ListOffsetsPartitionResponse {
         partition_index: wanted.partition_index,
+        error_code: Errors::None.code(),
         timestamp,
         offset,
         leader_epoch: if offset < 0 {
@@ -81,7 +81,6 @@ fn look_up(
         } else {
             partition.leader_epoch.0
         },
-        ..ListOffsetsPartitionResponse::default()
     }
 }
 
@@ -92,7 +91,6 @@ fn refused(wanted: &ListOffsetsPartition, error: Errors) -> ListOffsetsPartition
         timestamp: -1,
         offset: -1,
         leader_epoch: -1,
-        ..ListOffsetsPartitionResponse::default()
     }
 }
 

@@ -44,7 +44,6 @@ pub(crate) fn handle(core: &mut BrokerCore, request: &MetadataRequest) -> Metada
             host: broker.host.clone(),
             port: i32::from(broker.port),
             rack: None,
-            ..MetadataResponseBroker::default()
         })
         .collect();
     MetadataResponse {
@@ -155,6 +154,5 @@ fn describe_partition(
         replica_nodes: ids(&|_| true),
         isr_nodes: ids(&|node| topics.is_alive(node)),
         offline_replicas: ids(&|node| !topics.is_alive(node)),
-        ..MetadataResponsePartition::default()
     }
 }

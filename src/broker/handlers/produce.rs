@@ -125,7 +125,6 @@ fn write(
         let current_leader = LeaderIdAndEpoch {
             leader_id: partition.leader.map_or(-1, |node| node.0),
             leader_epoch: partition.leader_epoch.0,
-            ..LeaderIdAndEpoch::default()
         };
         return PartitionProduceResponse {
             current_leader,
@@ -183,7 +182,6 @@ fn topic_response(
         name: topic.name.clone(),
         topic_id: topic.topic_id,
         partition_responses,
-        ..TopicProduceResponse::default()
     }
 }
 

@@ -233,9 +233,9 @@ fn check_records(batch: &DefaultRecordBatch) -> Result<i64, Refusal> {
         let text = format!("a batch of {count} records cannot have the last offset delta {delta}");
         return Err(refuse(Errors::InvalidRecord, text));
     }
-    let mut expected = header.base_offset;
     let mut largest = i64::MIN;
-    for record in batch.records(LARGEST_BODY).map_err(unreadable)? {
+    let records = batch.records(LARGEST_BODY).map_err(unreadable)?;
+    for (expected, record) in (header.base_offset..).zip(records) {
         let record = record.map_err(unreadable)?;
         if record.offset != expected {
             let text = format!(
@@ -244,7 +244,6 @@ fn check_records(batch: &DefaultRecordBatch) -> Result<i64, Refusal> {
             );
             return Err(refuse(Errors::InvalidRecord, text));
         }
-        expected += 1;
         largest = largest.max(record.timestamp);
     }
     Ok(largest)
