@@ -164,6 +164,9 @@ pub(crate) fn decompress(
     limit: usize,
 ) -> Result<Vec<u8>, RecordError> {
     match codec {
+        CompressionType::None if compressed.len() > limit => {
+            Err(RecordError::TooLarge { codec, limit })
+        }
         CompressionType::None => Ok(compressed.to_vec()),
         #[cfg(feature = "gzip")]
         CompressionType::Gzip => gzip::decompress(compressed, limit),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::*;
 use crate::record::record_batch::TimestampType;
-use crate::testing::golden::{lines, word};
+use crate::testing::golden::{Xorshift, lines, word};
 
 /// One line of `tests/golden/batches.txt`.
 struct Case {
@@ -270,5 +270,22 @@ fn control_batches_of_java_are_told_apart() {
         assert_eq!(header.base_offset, 9);
         assert_eq!(header.partition_leader_epoch, 4);
         assert_eq!(batch.last_offset(), 9);
+    }
+}
+
+/// Scenario: RF2.
+#[test]
+fn broken_batches_of_java_are_errors_and_never_panics() {
+    let mut random = Xorshift(17);
+    for case in Case::all() {
+        if case.expected.starts_with("crc32:") {
+            continue;
+        }
+        let whole = hex(&case.expected);
+        for _ in 0..100 {
+            let mut broken = whole.clone();
+            broken[random.below(whole.len().min(200))] = random.byte();
+            let _ = MemoryRecords::new(broken).records();
+        }
     }
 }
