@@ -21,15 +21,19 @@ impl Case {
         for codec in ["none", "gzip", "snappy", "lz4", "zstd"] {
             for acks in ["0", "1", "all"] {
                 for partitions in [1, 12] {
-                    cases.push(Self {
-                        codec,
-                        acks,
-                        partitions,
-                    });
+                    cases.push(Self::new(codec, acks, partitions));
                 }
             }
         }
         cases
+    }
+
+    fn new(codec: &'static str, acks: &'static str, partitions: u32) -> Self {
+        Self {
+            codec,
+            acks,
+            partitions,
+        }
     }
 
     fn topic(&self) -> String {
@@ -55,12 +59,12 @@ impl Case {
 /// Fills a topic per case through `send`, reads all back, looks at the broker's disk.
 fn round_trip(
     cluster: &KafkaCluster,
+    cases: &[Case],
     records_per_case: u64,
     send: impl Fn(&KafkaCluster, &Case, &[TestRecord]),
 ) {
-    let cases = Case::all();
     let mut sent = Vec::new();
-    for case in &cases {
+    for case in cases {
         // The records carry old timestamps, which must not make the broker delete them.
         cluster.create_topic(&case.topic(), case.partitions, &["retention.ms=-1"]);
         let records: Vec<TestRecord> = (0..records_per_case)
@@ -88,7 +92,7 @@ fn round_trip(
         }
     }
     let logged = log_dump::dump(cluster, &topics);
-    for case in &cases {
+    for case in cases {
         for partition in 0..case.partitions {
             let name = format!("{}-{partition}", case.topic());
             let batches = &logged[&name];
@@ -138,5 +142,10 @@ fn the_java_producer_passes_the_same_test() {
     let Some(cluster) = KafkaCluster::start(1, "4.3.1") else {
         return;
     };
-    round_trip(&cluster, 300, send_with_java);
+    let cases = [
+        Case::new("none", "0", 12),
+        Case::new("gzip", "1", 12),
+        Case::new("zstd", "all", 12),
+    ];
+    round_trip(&cluster, &cases, 3_000, send_with_java);
 }
