@@ -11,7 +11,6 @@ mod close;
 mod health;
 mod metadata_wait;
 mod plugins;
-mod process;
 mod record_clock;
 mod send;
 mod wiring;
@@ -23,6 +22,7 @@ use std::time::Duration;
 
 use crate::common::cluster::PartitionInfo;
 use crate::common::kafka_error::{KafkaError, TimeLimit};
+use crate::common::process::Process;
 use crate::common::serialization::DefaultSerializer;
 use crate::common::time::{Time, deadline};
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
@@ -31,7 +31,6 @@ use crate::producer::internals::record_accumulator::RecordAccumulator;
 use crate::producer::internals::sender::SenderControl;
 use crate::producer::kafka_producer::close::Closing;
 use crate::producer::kafka_producer::plugins::Plugins;
-use crate::producer::kafka_producer::process::Process;
 use crate::producer::kafka_producer::record_clock::RecordClock;
 use crate::producer::kafka_producer::send::Outgoing;
 use crate::producer::producer_config::ProducerConfig;
@@ -300,3 +299,6 @@ impl<K: ?Sized, V: ?Sized> Inner<K, V> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

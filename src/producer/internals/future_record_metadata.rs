@@ -123,6 +123,9 @@ impl FutureRecordMetadata {
                     if result.is_io_thread() {
                         return Some(Err(waits_for_itself()));
                     }
+                    if let Err(forked) = result.check_process() {
+                        return Some(Err(forked));
+                    }
                     result.want();
                     result.wait(deadline)?;
                 }
@@ -158,6 +161,9 @@ impl Future for FutureRecordMetadata {
             match self.look() {
                 Look::Done(outcome) => return Poll::Ready(outcome),
                 Look::Open(result) => {
+                    if let Err(forked) = result.check_process() {
+                        return Poll::Ready(Err(forked));
+                    }
                     result.want();
                     if result.wake_when_open(context.waker()) {
                         return Poll::Pending;

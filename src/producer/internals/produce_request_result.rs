@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use crate::common::cluster::TopicPartition;
 use crate::common::kafka_error::KafkaError;
+use crate::common::process::Process;
 use crate::common::sync::{Condvar, Mutex, Rank};
 
 /// The latch of one batch: opened once, with what became of the batch.
@@ -58,6 +59,9 @@ pub(crate) trait BatchOwner: Send + Sync {
 
     /// Whether the calling thread is the one that opens the latches, which must therefore never wait for one.
     fn is_io_thread(&self) -> bool;
+
+    /// The process in which that thread runs: in one that was forked off, nobody opens any latch.
+    fn process(&self) -> Process;
 }
 
 #[derive(Default)]
@@ -127,6 +131,14 @@ impl ProduceRequestResult {
         self.owner
             .upgrade()
             .is_some_and(|owner| owner.is_io_thread())
+    }
+
+    /// Refuses to wait in a process that was forked off.
+    pub(crate) fn check_process(&self) -> Result<(), KafkaError> {
+        match self.owner.upgrade() {
+            Some(owner) => owner.process().check(),
+            None => Ok(()),
+        }
     }
 
     /// Waits for the outcome, or until `deadline`. Does not end the linger: see [`want`](Self::want).

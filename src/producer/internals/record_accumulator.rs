@@ -254,7 +254,12 @@ impl RecordAccumulator {
     ) -> Result<PooledBuffer, KafkaError> {
         let patience = Patience {
             now,
-            max_block,
+            // Nobody but the I/O thread frees memory, so there it would wait for itself.
+            max_block: if self.is_io_thread() {
+                Duration::ZERO
+            } else {
+                max_block
+            },
             on_wait: &|| self.ready.wakeup(),
         };
         self.pool.allocate(size, &patience)

@@ -54,7 +54,7 @@ impl<K: ?Sized, V: ?Sized> Inner<K, V> {
         }
         drop(snapshot);
         self.process.check()?;
-        self.wait_for_topic(wanted, now, max_block)
+        self.wait_for_topic(wanted, now, self.patience(max_block))
     }
 
     pub(super) fn partitions_for(&self, topic: &str) -> Result<Vec<PartitionInfo>, KafkaError> {
@@ -66,13 +66,12 @@ impl<K: ?Sized, V: ?Sized> Inner<K, V> {
             topic,
             partition: None,
         };
-        let max_block = self.patience(self.limits.max_block);
-        let known = self.wait_on_metadata(wanted, self.time.now(), max_block)?;
+        let known = self.wait_on_metadata(wanted, self.time.now(), self.limits.max_block)?;
         Ok(known.snapshot.partition_infos(topic))
     }
 
     /// The I/O thread must not wait for what it has to bring itself.
-    pub(super) fn patience(&self, max_block: Duration) -> Duration {
+    fn patience(&self, max_block: Duration) -> Duration {
         if self.accumulator.is_io_thread() {
             Duration::ZERO
         } else {

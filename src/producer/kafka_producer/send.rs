@@ -270,6 +270,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
             Ok(appended) => {
                 callbacks.appended_to(appended.partition);
                 if appended.wake {
+                    self.process.check()?;
                     self.closing.wakeup();
                 }
                 Ok(appended.future)

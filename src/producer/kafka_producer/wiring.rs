@@ -17,6 +17,7 @@ use crate::common::error_kind::ErrorKind;
 use crate::common::exponential_backoff::ExponentialBackoff;
 use crate::common::kafka_error::KafkaError;
 use crate::common::kafka_thread;
+use crate::common::process::Process;
 use crate::common::sync::{Mutex, Rank};
 use crate::common::time::{SystemTime, Time};
 use crate::network::channel_builder::{ChannelBuilder, ReceiveLimits, SecurityProtocol};
@@ -30,7 +31,6 @@ use crate::producer::internals::sender::{Sender, SenderConfig, SenderControl, Se
 use crate::producer::internals::transaction_manager::TransactionManager;
 use crate::producer::kafka_producer::close::Closing;
 use crate::producer::kafka_producer::plugins::Plugins;
-use crate::producer::kafka_producer::process::Process;
 use crate::producer::kafka_producer::record_clock::RecordClock;
 use crate::producer::kafka_producer::{Inner, KafkaProducer, Limits};
 use crate::producer::producer_config::ProducerConfig;

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use crate::common::cluster::{NodeId, TopicPartition};
+use crate::common::process::Process;
 use crate::common::sync::{Mutex, MutexGuard, Rank};
 use crate::producer::internals::produce_request_result::{BatchOwner, ProduceRequestResult};
 use crate::producer::internals::producer_batch::ProducerBatch;
@@ -130,6 +131,10 @@ impl BatchOwner for PartitionQueue {
 
     fn is_io_thread(&self) -> bool {
         self.ready.is_io_thread()
+    }
+
+    fn process(&self) -> Process {
+        self.ready.process()
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
+use crate::common::process::Process;
 use crate::common::sync::{Mutex, Rank};
 use crate::producer::internals::record_accumulator::partition_queue::PartitionQueue;
 
@@ -25,6 +26,7 @@ pub(crate) struct ReadyList {
     /// Ends the I/O thread's sleep; cheap where it does not sleep.
     wakeup: Box<dyn Fn() + Send + Sync>,
     io_thread: OnceLock<ThreadId>,
+    process: Process,
 }
 
 impl ReadyList {
@@ -35,6 +37,7 @@ impl ReadyList {
             next_look: AtomicU64::new(u64::MAX),
             wakeup,
             io_thread: OnceLock::new(),
+            process: Process::current(),
         }
     }
 
@@ -81,6 +84,11 @@ impl ReadyList {
 
     pub(super) fn is_io_thread(&self) -> bool {
         self.io_thread.get() == Some(&thread::current().id())
+    }
+
+    /// The process that has the I/O thread.
+    pub(super) fn process(&self) -> Process {
+        self.process
     }
 
     fn nanos(&self, at: Instant) -> u64 {

@@ -9,23 +9,29 @@ use crate::common::error_kind::ErrorKind;
 use crate::common::kafka_error::KafkaError;
 
 /// The process in which the producer was made.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Process {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Process {
     id: u32,
 }
 
 impl Process {
-    pub(super) fn current() -> Self {
+    pub(crate) fn current() -> Self {
         Self {
             id: std::process::id(),
         }
     }
 
-    pub(super) fn is_another(self) -> bool {
+    /// A process that is not this one.
+    #[cfg(test)]
+    pub(crate) fn parent_of_this() -> Self {
+        Self { id: 0 }
+    }
+
+    pub(crate) fn is_another(self) -> bool {
         std::process::id() != self.id
     }
 
-    pub(super) fn check(self) -> Result<(), KafkaError> {
+    pub(crate) fn check(self) -> Result<(), KafkaError> {
         if self.is_another() {
             return Err(KafkaError::new(
                 ErrorKind::Forked,
@@ -48,7 +54,7 @@ mod tests {
     #[test]
     fn a_child_process_is_told_to_make_its_own_producer() {
         assert!(Process::current().check().is_ok());
-        let parent = Process { id: 0 };
+        let parent = Process::parent_of_this();
         let error = parent.check().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Forked);
         assert!(
