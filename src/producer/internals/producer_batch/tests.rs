@@ -4,6 +4,7 @@ use std::sync::Weak;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::common::process::Process;
 use crate::common::sync::{Mutex, Rank};
 use crate::common::time::{SystemTime, Time};
 use crate::producer::internals::buffer_pool::BufferPool;
@@ -20,6 +21,10 @@ impl BatchOwner for NoOwner {
     fn somebody_waits(self: Arc<Self>, _: &ProduceRequestResult) {}
     fn is_io_thread(&self) -> bool {
         false
+    }
+
+    fn process(&self) -> Process {
+        Process::current()
     }
 }
 
