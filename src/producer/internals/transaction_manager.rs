@@ -12,6 +12,7 @@ use std::time::Instant;
 use crate::common::cluster::{ProducerIdAndEpoch, Sequence, TopicPartition};
 use crate::common::error_kind::ErrorKind;
 use crate::common::exponential_backoff::ExponentialBackoff;
+use crate::common::fast_hash::FastSet;
 use crate::common::kafka_error::KafkaError;
 use crate::producer::internals::transaction_manager::state::State;
 use crate::producer::internals::txn_partition_map::TxnPartitionMap;
@@ -29,7 +30,7 @@ pub(crate) struct TransactionManager {
     state: State,
     partitions: TxnPartitionMap,
     /// Partitions whose run of numbers is not whole, so that a pass looks at nothing else.
-    troubled: Vec<TopicPartition>,
+    troubled: FastSet<TopicPartition>,
     retry_backoff: ExponentialBackoff,
 }
 
@@ -69,7 +70,7 @@ impl TransactionManager {
                 not_before: None,
             },
             partitions: TxnPartitionMap::default(),
-            troubled: Vec::new(),
+            troubled: FastSet::default(),
             retry_backoff,
         }
     }

@@ -6,12 +6,13 @@
 
 use crate::client::metadata_snapshot::MetadataSnapshot;
 use crate::common::cluster::{NodeId, TopicPartition};
+use crate::common::fast_hash::FastSet;
 use crate::producer::internals::sender::in_flight_batches::{InFlightBatches, InFlightRequest};
 
 /// The partitions that are held back.
 #[derive(Debug, Default)]
 pub(super) struct LeaderMoves {
-    held: Vec<TopicPartition>,
+    held: FastSet<TopicPartition>,
     /// The version of the snapshot that was looked at last.
     seen: Option<u64>,
 }
@@ -31,10 +32,7 @@ impl LeaderMoves {
             leader.is_some_and(|leader| leader != node)
         };
         let mut held = in_flight.pending_elsewhere(moved);
-        held.sort();
-        held.dedup();
-        held.retain(|tp| !self.held.contains(tp));
-        self.held.extend_from_slice(&held);
+        held.retain(|tp| self.held.insert(tp.clone()));
         held
     }
 
@@ -54,7 +52,9 @@ impl LeaderMoves {
             .filter(|tp| !in_flight.is_pending_elsewhere(tp, leader(snapshot, tp)))
             .cloned()
             .collect();
-        self.held.retain(|tp| !free.contains(tp));
+        for tp in &free {
+            self.held.remove(tp);
+        }
         free
     }
 }

@@ -140,8 +140,8 @@ impl TransactionManager {
         for tp in partitions {
             used |= self.partitions.get(tp).map(TxnPartitionEntry::identity) == current;
             self.partitions.remove(tp);
+            self.troubled.remove(tp);
         }
-        self.troubled.retain(|tp| !partitions.contains(tp));
         match current {
             Some(identity) if used => self.bump_epoch(identity),
             _ => (),
@@ -173,8 +173,8 @@ impl TransactionManager {
             return;
         };
         change(entry);
-        if entry.continuity() != Continuity::Whole && !self.troubled.contains(batch.tp) {
-            self.troubled.push(batch.tp.clone());
+        if entry.continuity() != Continuity::Whole {
+            self.troubled.insert(batch.tp.clone());
         }
     }
 }
