@@ -33,6 +33,11 @@ pub(crate) fn encode_request(
     Ok(w.into_segments())
 }
 
+/// Which request a response answers, which is its first field in every version.
+pub(crate) fn correlation_id(frame: &Payload) -> Result<i32, ProtocolError> {
+    Readable::new(frame).read_i32()
+}
+
 /// A response as it came, without its size.
 pub(crate) fn decode_response(
     frame: &Payload,

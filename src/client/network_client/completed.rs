@@ -17,8 +17,8 @@ use crate::common::cluster::NodeId;
 use crate::network::channel_state::ChannelState;
 use crate::network::network_receive::NetworkReceive;
 use crate::network::selectable::Selectable;
-use crate::protocol::ApiKeys;
-use crate::protocol::requests::{ResponseBody, decode_response};
+use crate::protocol::requests::{self, ResponseBody};
+use crate::protocol::{ApiKeys, ProtocolError};
 
 impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
     /// A request that expects no response ends when it is written.
@@ -307,14 +307,18 @@ fn parse_response(
     request: &InFlightRequest,
 ) -> Result<ResponseBody, String> {
     let (api, version) = (request.api_key, request.version);
-    let (header, body) = decode_response(&receive.payload, api, version)
-        .map_err(|error| format!("the response to {api} v{version} cannot be read: {error}"))?;
-    if header.correlation_id != request.correlation_id {
+    let unreadable =
+        |error: ProtocolError| format!("the response to {api} v{version} cannot be read: {error}");
+    // First of all, since the answer to another request cannot be read as the answer to this one.
+    let answered = requests::correlation_id(&receive.payload).map_err(unreadable)?;
+    if answered != request.correlation_id {
         return Err(format!(
-            "the response has correlation id {} where {} was to be answered",
-            header.correlation_id, request.correlation_id
+            "the response has correlation id {answered} where {} was to be answered",
+            request.correlation_id
         ));
     }
+    let (_, body) =
+        requests::decode_response(&receive.payload, api, version).map_err(unreadable)?;
     Ok(body)
 }
 
