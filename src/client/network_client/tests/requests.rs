@@ -269,8 +269,8 @@ fn a_response_that_nobody_asked_for_ends_the_connection() {
     assert!(fixture.client.connection_failed(&node(0)));
 }
 
-/// Scenario: N36: there are no callbacks inside `poll`; what is left of the line is that whoever handles the responses
-/// may send at once.
+/// There are no callbacks inside `poll`; what is left of that scenario is that whoever handles the responses
+/// may send at once. Scenario: N36.
 #[test]
 fn a_response_may_be_followed_by_a_request_at_once() {
     let mut fixture = Fixture::new(1);

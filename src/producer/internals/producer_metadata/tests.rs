@@ -74,7 +74,7 @@ fn waiter(
     kafka_thread::spawn("waiter", body, |text| panic!("{text}")).expect("a thread")
 }
 
-/// Java: `ProducerMetadataTest.testMetadata`. Scenario: MD4, SN1.
+/// Java: `ProducerMetadataTest.testMetadata`. Scenario: M20, MD4, SN1.
 #[test]
 fn every_waiter_gets_the_next_snapshot() {
     let (metadata, time) = (metadata(), MockTime::shared());
