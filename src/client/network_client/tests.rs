@@ -2,6 +2,7 @@
 
 mod closing;
 mod connecting;
+mod costs;
 mod finding_nodes;
 mod metadata_updates;
 mod requests;
