@@ -181,7 +181,7 @@ impl Failures {
             0 => Ok(()),
             count => Err(KafkaError::new(
                 ErrorKind::Kafka,
-                format!("{count} records were not delivered"),
+                format!("{count} of the records were not delivered"),
             )),
         }
     }

@@ -61,7 +61,7 @@ pub(crate) fn run(options: &Options) -> Result<(), KafkaError> {
     }
     let producer = KafkaProducer::<str, str>::new(client_options::config(pairs)?)?;
     // One thread prints, so that lines stay whole and a slow reader does not hold up the producer's I/O thread.
-    let (lines, printed) = mpsc::channel::<Value>();
+    let (lines, printed) = mpsc::channel::<String>();
     let printer = spawn_printer(printed)?;
     let tally = Arc::new(Tally::default());
     let started = now();
@@ -89,7 +89,7 @@ pub(crate) fn run(options: &Options) -> Result<(), KafkaError> {
 fn send_all(
     options: &Options,
     producer: &KafkaProducer<str, str>,
-    lines: &mpsc::Sender<Value>,
+    lines: &mpsc::Sender<String>,
     tally: &Arc<Tally>,
     stop: &Stop,
 ) -> Result<(), KafkaError> {
@@ -111,7 +111,7 @@ fn send_all(
 fn send_one(
     options: &Options,
     producer: &KafkaProducer<str, str>,
-    lines: &mpsc::Sender<Value>,
+    lines: &mpsc::Sender<String>,
     tally: &Arc<Tally>,
     started: Instant,
     n: u64,
@@ -160,7 +160,7 @@ fn keep_pace(throughput: i64, started: Instant, n: u64, stop: &Stop) -> bool {
 }
 
 fn print_failure(
-    lines: &mpsc::Sender<Value>,
+    lines: &mpsc::Sender<String>,
     key: &Option<String>,
     value: &str,
     topic: &str,
@@ -174,12 +174,13 @@ fn print_failure(
 }
 
 /// Timestamp and name first, as Java's tool prints them.
-fn print(lines: &mpsc::Sender<Value>, name: &str, fields: Value) {
+fn print(lines: &mpsc::Sender<String>, name: &str, fields: Value) {
     let since_epoch = wall_clock().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let mut line = json!({"timestamp": since_epoch.as_millis() as u64, "name": name});
-    if let (Some(line), Value::Object(fields)) = (line.as_object_mut(), fields) {
-        line.extend(fields);
-    }
+    let fields = fields.to_string();
+    let more = fields.trim_start_matches('{');
+    let comma = if more == "}" { "" } else { "," };
+    let timestamp = since_epoch.as_millis();
+    let line = format!("{{\"timestamp\":{timestamp},\"name\":\"{name}\"{comma}{more}");
     // Nobody to print to means that standard output is gone, which the printing thread has noticed.
     let _ = lines.send(line);
 }
@@ -204,7 +205,7 @@ fn wall_clock() -> SystemTime {
     clippy::disallowed_methods,
     reason = "a tool, not the library: its own thread"
 )]
-fn spawn_printer(lines: mpsc::Receiver<Value>) -> Result<thread::JoinHandle<()>, KafkaError> {
+fn spawn_printer(lines: mpsc::Receiver<String>) -> Result<thread::JoinHandle<()>, KafkaError> {
     let print_all = move || {
         let mut out = io::BufWriter::new(io::stdout().lock());
         while let Ok(line) = lines.recv() {
