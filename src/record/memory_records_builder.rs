@@ -13,7 +13,9 @@ use crate::common::payload::{Lender, Payload};
 use crate::record::checksum::BodyChecksum;
 use crate::record::compression::{Compression, CompressorPool};
 use crate::record::compression_type::CompressionType;
-use crate::record::default_record::{RecordContext, RecordDeltas, RecordFields, RecordHeader};
+use crate::record::default_record::{
+    Measured, RecordContext, RecordDeltas, RecordFields, RecordHeader,
+};
 use crate::record::default_record_batch::{BatchHeader, RECORD_BATCH_OVERHEAD, Records};
 use crate::record::memory_records::DECOMPRESSION_LIMIT;
 use crate::record::record_batch::{
@@ -103,8 +105,28 @@ impl MemoryRecordsBuilder {
             value,
             headers,
         };
-        let deltas = self.deltas(timestamp);
-        let measured = fields.measured(deltas);
+        let measured = self.measure(timestamp, &fields);
+        self.append_measured(timestamp, &fields, measured)
+    }
+
+    /// What has to be known of a record before it can be written as the next one.
+    #[inline]
+    pub(crate) fn measure<H: RecordHeader>(
+        &self,
+        timestamp: i64,
+        fields: &RecordFields<'_, H>,
+    ) -> Measured {
+        fields.measured(self.deltas(timestamp))
+    }
+
+    /// As [`append`](Self::append), for a record that was [measured](Self::measure) to see whether it has room.
+    #[inline]
+    pub(crate) fn append_measured<H: RecordHeader>(
+        &mut self,
+        timestamp: i64,
+        fields: &RecordFields<'_, H>,
+        measured: Measured,
+    ) -> Result<u32, KafkaError> {
         if self.closed
             || timestamp < NO_TIMESTAMP
             || self.count == MAX_RECORDS

@@ -10,7 +10,7 @@ use crate::common::kafka_error::KafkaError;
 use crate::common::payload::Lender;
 use crate::producer::internals::buffer_pool::{BufferPool, PooledBuffer};
 use crate::record::compression::CompressorPool;
-use crate::record::default_record::RecordHeader;
+use crate::record::default_record::{RecordFields, RecordHeader};
 use crate::record::memory_records_builder::{MemoryRecordsBuilder, SealedRecords};
 
 /// A serialized record.
@@ -61,12 +61,18 @@ impl OpenRecords {
             value,
             headers,
         } = *record;
-        let size = self.builder.size_of_next(timestamp, key, value, headers);
+        let fields = RecordFields {
+            key,
+            value,
+            headers,
+        };
+        let measured = self.builder.measure(timestamp, &fields);
+        let size = measured.total();
         if !self.builder.has_room_for(size) || !self.fits_or_grows(size) {
             self.builder.close_for_record_appends();
             return Ok(None);
         }
-        let index = self.builder.append(timestamp, key, value, headers)?;
+        let index = self.builder.append_measured(timestamp, &fields, measured)?;
         Ok(Some((index, size)))
     }
 
