@@ -12,6 +12,7 @@ use crate::protocol::errors::Errors;
 use crate::record::compression_type::CompressionType;
 use crate::record::default_record::Record;
 use crate::record::default_record_batch::DefaultRecordBatch;
+use crate::record::memory_records::{MemoryRecords, RecordBatch};
 use crate::record::record_error::RecordError;
 
 /// The topic configurations that change what a log does.
@@ -126,7 +127,7 @@ impl UnifiedLog {
             );
             return Err(refuse(Errors::MessageTooLarge, text));
         }
-        let batch = DefaultRecordBatch::read(records.contiguous()).map_err(unreadable)?;
+        let batch = only_batch(records)?;
         batch.ensure_valid().map_err(unreadable)?;
         let max_timestamp = check_records(&batch)?;
         Ok(IncomingBatch {
@@ -217,6 +218,24 @@ fn decode(stored: &Stored) -> Vec<Record> {
     let batch =
         DefaultRecordBatch::read(bytes).and_then(|batch| batch.records(LARGEST_BODY)?.collect());
     batch.unwrap_or_default()
+}
+
+/// The one batch of format 2 that a Produce request may bring for a partition.
+fn only_batch(records: &Records) -> Result<DefaultRecordBatch, Refusal> {
+    let mut batches = MemoryRecords::new(records.contiguous()).batches();
+    let first = batches.next().transpose().map_err(unreadable)?;
+    match first {
+        Some(RecordBatch::Default(batch)) if batches.position() == records.size() => Ok(batch),
+        Some(RecordBatch::Legacy(_)) => Err(refuse(
+            Errors::InvalidRecord,
+            "only batches of format 2 may be produced",
+        )),
+        Some(_) => Err(refuse(
+            Errors::InvalidRecord,
+            "exactly one batch may be produced for a partition",
+        )),
+        None => Err(refuse(Errors::CorruptMessage, "the batch is cut off")),
+    }
 }
 
 /// Reads every record as the broker does; returns the largest timestamp.
