@@ -22,18 +22,39 @@
 #![warn(clippy::indexing_slicing, clippy::cast_possible_truncation)]
 
 pub(crate) mod compression_type;
+#[cfg_attr(
+    not(any(
+        feature = "gzip",
+        feature = "snappy",
+        feature = "lz4",
+        feature = "zstd"
+    )),
+    expect(dead_code, reason = "without a codec nothing fails to decompress")
+)]
 pub(crate) mod record_error;
 
 pub(crate) mod checksum;
 pub(crate) mod compression;
 
+#[cfg_attr(
+    not(any(test, feature = "embedded-broker")),
+    expect(dead_code, reason = "only a broker asks for control batches")
+)]
 pub(crate) mod record_batch;
 
 pub(crate) mod default_record;
 
+#[cfg_attr(
+    not(any(test, feature = "embedded-broker")),
+    expect(dead_code, reason = "a producer reads only the batches that it splits")
+)]
 pub(crate) mod default_record_batch;
 pub(crate) mod legacy_record_batch;
 
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the embedded broker asks less than the tests")
+)]
 pub(crate) mod memory_records;
 pub(crate) mod memory_records_builder;
 

@@ -64,10 +64,6 @@ impl Compression {
     pub(crate) fn codec(self) -> CompressionType {
         self.codec
     }
-
-    pub(crate) fn level(self) -> i32 {
-        self.level
-    }
 }
 
 /// The level that a codec has when none is configured; snappy has none.

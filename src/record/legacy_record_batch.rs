@@ -71,11 +71,6 @@ impl LegacyRecordBatch {
         self.magic
     }
 
-    /// The attribute bits: codec and, from format 1, timestamp type.
-    pub(crate) fn attributes(&self) -> Attributes {
-        self.attributes
-    }
-
     /// The offset of the record, of the last one where there are many.
     pub(crate) fn last_offset(&self) -> i64 {
         self.offset

@@ -6,7 +6,6 @@
 
 use crate::common::payload::Payload;
 use crate::protocol::byte_utils;
-use crate::record::compression_type::CompressionType;
 use crate::record::default_record::Record;
 use crate::record::default_record_batch::{self, DefaultRecordBatch, RECORD_BATCH_OVERHEAD};
 use crate::record::legacy_record_batch::LegacyRecordBatch;
@@ -126,13 +125,6 @@ impl RecordBatch {
 
     pub(crate) fn size(&self) -> usize {
         self.bytes().len()
-    }
-
-    pub(crate) fn codec(&self) -> Result<CompressionType, RecordError> {
-        match self {
-            Self::Default(batch) => batch.header().attributes.codec(),
-            Self::Legacy(batch) => batch.attributes().codec(),
-        }
     }
 
     /// Whose clock the timestamps come from; format 0 has none.

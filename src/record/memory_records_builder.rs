@@ -173,25 +173,13 @@ impl MemoryRecordsBuilder {
         self.closed = true;
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
-        self.closed
-    }
-
     pub(crate) fn record_count(&self) -> u32 {
         self.count
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.count == 0
     }
 
     /// The bytes of the records so far, not compressed and without a header.
     pub(crate) fn plain_size(&self) -> usize {
         self.body.len()
-    }
-
-    pub(crate) fn compression(&self) -> Compression {
-        self.compression
     }
 
     /// The same batch, to be sealed as it stands.
@@ -200,11 +188,6 @@ impl MemoryRecordsBuilder {
             compression: Compression::NONE,
             ..self
         }
-    }
-
-    /// The highest timestamp so far; -1 in an empty batch.
-    pub(crate) fn max_timestamp(&self) -> i64 {
-        self.max_timestamp
     }
 
     /// Gives up the batch; hands back its memory.
@@ -338,14 +321,6 @@ impl SealedRecords {
 
     pub(crate) fn record_count(&self) -> u32 {
         self.count
-    }
-
-    pub(crate) fn base_timestamp(&self) -> i64 {
-        self.base_timestamp
-    }
-
-    pub(crate) fn max_timestamp(&self) -> i64 {
-        self.max_timestamp
     }
 
     /// The bytes of the whole batch, header included.

@@ -40,7 +40,6 @@ impl Attributes {
     const LOG_APPEND_TIME: i16 = 0x08;
     const TRANSACTIONAL: i16 = 0x10;
     const CONTROL: i16 = 0x20;
-    const DELETE_HORIZON: i16 = 0x40;
 
     /// What a producer writes.
     pub(crate) fn produced(codec: CompressionType, transactional: bool) -> Self {
@@ -70,17 +69,8 @@ impl Attributes {
         Self(self.0 | Self::LOG_APPEND_TIME)
     }
 
-    pub(crate) fn is_transactional(self) -> bool {
-        self.0 & Self::TRANSACTIONAL != 0
-    }
-
     /// Whether the batch holds a marker of a transaction instead of records.
     pub(crate) fn is_control(self) -> bool {
         self.0 & Self::CONTROL != 0
-    }
-
-    /// Whether the base timestamp is the time from which compaction may drop the batch.
-    pub(crate) fn has_delete_horizon(self) -> bool {
-        self.0 & Self::DELETE_HORIZON != 0
     }
 }

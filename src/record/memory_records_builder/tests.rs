@@ -11,6 +11,7 @@ use crate::testing::golden::hex;
 
 mod golden;
 mod properties;
+#[cfg(feature = "gzip")]
 mod splitting;
 
 const T: i64 = 1_700_000_000_000;
@@ -106,7 +107,10 @@ fn a_transactional_batch_makes_javas_bytes() {
     let header = *batch.as_default().expect("format 2").header();
     assert_eq!(header.producer, producer);
     assert_eq!((header.base_sequence, header.count), (100, 3));
-    assert!(header.attributes.is_transactional() && !header.attributes.is_control());
+    assert_eq!(
+        header.attributes,
+        Attributes::produced(CompressionType::None, true)
+    );
     assert_eq!(batch.max_timestamp(), T + 5);
     let read = records(bytes);
     assert_eq!(
@@ -168,8 +172,9 @@ fn records_without_a_timestamp_are_taken_and_other_negative_ones_refused() {
     builder
         .append(i64::MAX, None, None, &NO_HEADERS)
         .expect("the largest");
-    assert_eq!(builder.max_timestamp(), i64::MAX);
-    let read = records(bytes(&sealed(builder)));
+    let bytes = bytes(&sealed(builder));
+    assert_eq!(only_batch(bytes.clone()).max_timestamp(), i64::MAX);
+    let read = records(bytes);
     assert_eq!((read[0].timestamp, read[1].timestamp), (-1, i64::MAX));
 }
 
@@ -182,7 +187,7 @@ fn a_closed_batch_takes_no_record_though_it_has_room() {
         .expect("room");
     assert!(builder.has_room_for(10) && !builder.is_full());
     builder.close_for_record_appends();
-    assert!(!builder.has_room_for(10) && builder.is_full() && builder.is_closed());
+    assert!(!builder.has_room_for(10) && builder.is_full());
     let refused = builder.append(T, None, Some(b"v"), &NO_HEADERS);
     assert_eq!(
         refused.expect_err("closed").to_string(),
@@ -270,4 +275,20 @@ fn a_body_that_compression_makes_larger_than_its_memory_gives_that_back_at_once(
     assert_eq!(*lender.0.lock(), [10]);
     assert!(sealed.compression_ratio() > 1.0);
     assert_eq!(records(bytes(&sealed)).len(), 1);
+}
+
+/// Java: `ProducerBatchTest.testSplitPreservesHeaders`, `testSplitPreservesMagicAndCompressionType`. Scenario: PB3.
+#[test]
+fn a_batch_built_anew_from_sealed_records_keeps_everything() {
+    for codec in CompressionType::ALL.into_iter().filter(|c| c.is_built()) {
+        let whole = three_records(codec);
+        let mut part = builder(codec);
+        for record in whole.records().expect("decompresses") {
+            let record = record.expect("readable");
+            let (key, value) = (record.key.as_deref(), record.value.as_deref());
+            part.append(record.timestamp, key, value, &record.headers)
+                .expect("room");
+        }
+        assert_eq!(bytes(&sealed(part)), bytes(&whole));
+    }
 }

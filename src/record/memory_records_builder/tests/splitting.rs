@@ -47,7 +47,6 @@ fn split_share(codec: CompressionType, well_compressible_of_100: usize) -> f64 {
 }
 
 /// Java: `RecordAccumulatorTest.testSplitFrequency`. Scenario: AC23.
-#[cfg(feature = "gzip")]
 #[test]
 fn fewer_than_a_tenth_of_the_batches_need_a_split() {
     for well_compressible in (0..=100).step_by(10) {
@@ -56,21 +55,5 @@ fn fewer_than_a_tenth_of_the_batches_need_a_split() {
             share < 0.1,
             "{share} of the batches at {well_compressible} %"
         );
-    }
-}
-
-/// Java: `ProducerBatchTest.testSplitPreservesHeaders`, `testSplitPreservesMagicAndCompressionType`. Scenario: PB3.
-#[test]
-fn a_batch_built_anew_from_sealed_records_keeps_everything() {
-    for codec in CompressionType::ALL.into_iter().filter(|c| c.is_built()) {
-        let whole = three_records(codec);
-        let mut part = builder(codec);
-        for record in whole.records().expect("decompresses") {
-            let record = record.expect("readable");
-            let (key, value) = (record.key.as_deref(), record.value.as_deref());
-            part.append(record.timestamp, key, value, &record.headers)
-                .expect("room");
-        }
-        assert_eq!(bytes(&sealed(part)), bytes(&whole));
     }
 }
