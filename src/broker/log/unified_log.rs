@@ -294,3 +294,34 @@ fn last_sequence(first: i32, delta: i32) -> i32 {
 
 /// What a batch may become when it is decompressed: far more than any real one, far less than memory.
 const LARGEST_BODY: usize = 256 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::golden::hex;
+
+    const FORMAT_0: &str = "0000000000000000000000101fecd70a0000000000016b0000000176";
+    const FORMAT_2: &str = concat!(
+        "00000000000000000000003affffffff02e99b8dd80000000000000000018bcfe568000000018bcfe56800",
+        "ffffffffffffffffffffffffffff0000000110000000026b027600"
+    );
+
+    fn refusal(text: &str) -> Option<Errors> {
+        let records = Records::from(Payload::new(hex(text)));
+        let log = UnifiedLog::new(LogConfig::default());
+        log.validate(Some(&records))
+            .err()
+            .map(|refusal| refusal.error)
+    }
+
+    /// Java: `ProduceRequestTest.testV3AndAboveCannotHaveMultipleRecordBatches` and its neighbours.
+    #[test]
+    fn exactly_one_batch_of_format_2_may_be_produced() {
+        assert_eq!(refusal(FORMAT_2), None);
+        assert_eq!(refusal(""), Some(Errors::InvalidRecord));
+        assert_eq!(refusal(FORMAT_0), Some(Errors::InvalidRecord));
+        let two = FORMAT_2.repeat(2);
+        assert_eq!(refusal(&two), Some(Errors::InvalidRecord));
+        assert_eq!(refusal(&FORMAT_2[..130]), Some(Errors::CorruptMessage));
+    }
+}
