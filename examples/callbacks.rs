@@ -25,7 +25,7 @@ fn main() -> Result<(), KafkaError> {
             format!("key-{}", number % 10),
             format!("{number}"),
         );
-        let _ = producer.send_with_callback(record, move |result| match result {
+        let _sent = producer.send_with_callback(record, move |result| match result {
             Ok(_) => {
                 delivered.fetch_add(1, Ordering::Relaxed);
             }
@@ -46,7 +46,7 @@ fn main() -> Result<(), KafkaError> {
 
     // A blocking call in a callback would wait for itself, so it is refused.
     let inside = producer.clone();
-    let _ = producer.send_with_callback(
+    let _sent = producer.send_with_callback(
         ProducerRecord::new("callbacks", "last", "record"),
         move |_| {
             if let Err(error) = inside.flush() {

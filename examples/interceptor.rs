@@ -54,7 +54,7 @@ fn main() -> Result<(), KafkaError> {
 
     for number in 0..100 {
         let value = format!("event {number}");
-        let _ = producer.send(ProducerRecord::new("audited", "key", value.as_str()))?;
+        let _sent = producer.send(ProducerRecord::new("audited", "key", value.as_str()))?;
     }
     // Larger than a request may be: it fails, and the interceptor is told.
     let giant = "x".repeat(2_000_000);

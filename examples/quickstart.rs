@@ -32,7 +32,7 @@ fn main() -> Result<(), KafkaError> {
         let record = ProducerRecord::new(TOPIC, number, message.clone());
         let start = now();
         // The future is dropped: the callback tells how it went.
-        let _ = producer.send_with_callback(record, move |result| match result {
+        let _sent = producer.send_with_callback(record, move |result| match result {
             Ok(metadata) => println!(
                 "message({number}, {message}) sent to partition({}), offset({}) in {} ms",
                 metadata.partition(),

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 #[path = "tidy/java_map.rs"]
 mod java_map;
@@ -297,7 +297,7 @@ fn is_package(folder: &Path) -> bool {
     folder.join("Cargo.toml").exists()
 }
 
-fn relative(root: &Path, path: &PathBuf) -> String {
+fn relative(root: &Path, path: &Path) -> String {
     path.strip_prefix(root)
         .expect("below the root")
         .to_string_lossy()

@@ -45,7 +45,7 @@ fn inside(
         let callback = move |_: Result<ottla::RecordMetadata, KafkaError>| {
             told.send(call(&handle)).expect("the test waits");
         };
-        let _ = producer
+        let _sent = producer
             .send_with_callback(ProducerRecord::new("t", "k", "v"), callback)
             .expect("room");
         let outcome = outcome.recv().expect("told");
@@ -98,7 +98,7 @@ fn a_callback_that_blocks_cannot_hold_up_close() {
         // Ends when the test lets go.
         let _ = blocked.recv();
     };
-    let _ = producer
+    let _sent = producer
         .send_with_callback(ProducerRecord::new("t", "k", "v"), block)
         .expect("room");
     inside.recv().expect("entered");

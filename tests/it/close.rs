@@ -18,7 +18,7 @@ fn dropping_the_last_handle_delivers_everything() {
     let other = producer.clone();
     for number in 0..10_000 {
         let value = number.to_string();
-        let _ = producer
+        let _sent = producer
             .send(ProducerRecord::new("t", "k", value.as_str()))
             .expect("room");
     }
@@ -33,7 +33,7 @@ fn close_delivers_and_reports() {
     let producer = text_producer(&cluster.bootstrap_servers(), &[]);
     for number in 0..1_000 {
         let value = number.to_string();
-        let _ = producer
+        let _sent = producer
             .send(ProducerRecord::new("t", "k", value.as_str()))
             .expect("room");
     }
@@ -106,7 +106,7 @@ fn closing_again_is_harmless_and_sending_then_is_an_error() {
     let cluster = cluster();
     let producer = text_producer(&cluster.bootstrap_servers(), &[]);
     let _ = producer.close(Duration::from_secs(10)).expect("closes");
-    let _ = producer
+    let _sent = producer
         .close(Duration::from_secs(10))
         .expect("closes again");
     let error = error(producer.send(ProducerRecord::new("t", "k", "v")));

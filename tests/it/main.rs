@@ -1,4 +1,9 @@
 //! The whole producer through its public API, against the embedded cluster: no Java, no Docker, no waiting by the clock.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests say what they expect by unwrapping, and have threads of their own"
+)]
 
 mod bad_days;
 mod callbacks;

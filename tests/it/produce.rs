@@ -42,7 +42,7 @@ fn callbacks_come_in_the_order_of_the_partition() {
     for n in 0..1000 {
         let sender = sender.clone();
         let record = ProducerRecord::value_only("t", format!("value {n}"));
-        let _ = producer
+        let _sent = producer
             .send_with_callback(record, move |result| {
                 sender.send(result.unwrap().offset()).unwrap();
             })

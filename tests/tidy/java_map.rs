@@ -15,7 +15,7 @@ same test. Paths on the left are below Kafka's `clients/src/main/java/org/apache
 | --- | --- | --- |
 ";
 
-pub fn check(files: &[Source]) {
+pub(crate) fn check(files: &[Source]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/java-map.md");
     let expected = generate(files);
     if std::env::var_os("OTTLA_REGENERATE").is_some() {

@@ -30,7 +30,7 @@ const CATALOGUE: [(&str, u32, u32, usize); 17] = [
 /// Situations that need transactions or TLS, which do not exist yet; and numbers that the catalogue skips.
 const NOT_YET: [&str; 8] = ["SN18", "SN20", "SN21", "AC20", "SE14", "P14", "P16", "S22"];
 
-pub fn check(files: &[Source]) {
+pub(crate) fn check(files: &[Source]) {
     let tagged = tagged(files);
     let mut missing = Vec::new();
     for (letters, first, last, digits) in CATALOGUE {

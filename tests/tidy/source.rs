@@ -1,13 +1,13 @@
 //! One source file, as the rules see it.
 
 /// A file's path from the crate's root, and its lines.
-pub struct Source {
-    pub path: String,
-    pub lines: Vec<String>,
+pub(crate) struct Source {
+    pub(crate) path: String,
+    pub(crate) lines: Vec<String>,
 }
 
 impl Source {
-    pub fn new(path: String, text: &str) -> Self {
+    pub(crate) fn new(path: String, text: &str) -> Self {
         Self {
             path,
             lines: text.lines().map(str::to_owned).collect(),
@@ -15,19 +15,19 @@ impl Source {
     }
 
     /// `src/network/selector.rs` is of the layer `network`; so is `src/network.rs`.
-    pub fn layer(&self) -> Option<&str> {
+    pub(crate) fn layer(&self) -> Option<&str> {
         let below = self.path.strip_prefix("src/")?;
         Some(below.split('/').next()?.trim_end_matches(".rs"))
     }
 
     /// `src/network/selector.rs` is `network::selector`.
-    pub fn module_path(&self) -> String {
+    pub(crate) fn module_path(&self) -> String {
         let below = self.path.strip_prefix("src/").unwrap_or(&self.path);
         below.trim_end_matches(".rs").replace('/', "::")
     }
 
     /// The `//!` lines that the file opens with, as one text.
-    pub fn header(&self) -> String {
+    pub(crate) fn header(&self) -> String {
         let lines = self.lines.iter().take_while(|line| line.starts_with("//!"));
         lines
             .map(|line| line.trim_start_matches("//!").trim())
@@ -36,7 +36,7 @@ impl Source {
     }
 
     /// Holds docs, `mod` lines and re-exports only.
-    pub fn is_page(&self) -> bool {
+    pub(crate) fn is_page(&self) -> bool {
         let code = self
             .lines
             .iter()
@@ -60,7 +60,7 @@ impl Source {
     }
 
     /// A file that exists in test builds only.
-    pub fn is_test_file(&self) -> bool {
+    pub(crate) fn is_test_file(&self) -> bool {
         self.path.starts_with("src/testing")
             || self.path.ends_with("tests.rs")
             || self.path.ends_with("_test.rs")
@@ -68,7 +68,7 @@ impl Source {
     }
 
     /// A line (from 1) that is compiled in test builds only: it follows the inline test module's opening.
-    pub fn is_test_line(&self, line: usize) -> bool {
+    pub(crate) fn is_test_line(&self, line: usize) -> bool {
         self.is_test_file() || self.first_test_line().is_some_and(|first| line >= first)
     }
 
@@ -82,7 +82,7 @@ impl Source {
     }
 
     /// Every `crate::a::b` of the file, with its line; `use crate::a::{b, c}` counts as `a`.
-    pub fn crate_imports(&self) -> Vec<(usize, String)> {
+    pub(crate) fn crate_imports(&self) -> Vec<(usize, String)> {
         let mut found = Vec::new();
         for (n, line) in self.lines.iter().enumerate() {
             if line.trim_start().starts_with("//") {
@@ -104,14 +104,15 @@ impl Source {
     }
 
     /// Line, name and length of every function.
-    pub fn functions(&self) -> Vec<(usize, String, usize)> {
+    pub(crate) fn functions(&self) -> Vec<(usize, String, usize)> {
         let mut found = Vec::new();
         let mut open: Vec<(usize, String, usize)> = Vec::new();
         for (n, line) in self.lines.iter().enumerate() {
             let indent = line.len() - line.trim_start().len();
             let code = line.trim_start();
             if let Some(name) = function_name(code) {
-                if !code.ends_with(';') && !(code.ends_with('}') && code.contains('{')) {
+                let on_one_line = code.ends_with('}') && code.contains('{');
+                if !code.ends_with(';') && !on_one_line {
                     open.push((n + 1, name, indent));
                 }
             } else if code == "}" || code.starts_with("} ") || code.starts_with("});") {
@@ -130,7 +131,7 @@ impl Source {
     }
 
     /// Lines at which an `if let` or `while let` is joined to another condition.
-    pub fn let_chains(&self) -> Vec<usize> {
+    pub(crate) fn let_chains(&self) -> Vec<usize> {
         let mut found = Vec::new();
         for (n, line) in self.lines.iter().enumerate() {
             let code = line.trim_start();

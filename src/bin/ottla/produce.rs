@@ -150,7 +150,7 @@ fn send(
     }
     let (topic, failures) = (options.topic.clone(), failures.clone());
     // The future is dropped: the callback tells what became of the record.
-    let _ = producer.send_with_callback(record, move |result| {
+    let _sent = producer.send_with_callback(record, move |result| {
         if let Err(error) = result {
             failures.tell(&topic, sizes, &error);
         }

@@ -131,7 +131,6 @@ fn produce(topic: &str, partition: i32, records: Vec<u8>) -> ProduceRequest {
     let partition_data = vec![PartitionProduceData {
         index: partition,
         records,
-        ..Default::default()
     }];
     let topic_data = vec![TopicProduceData {
         name: topic.to_owned(),
@@ -277,7 +276,6 @@ fn offsets_are_listed_by_position_and_time() {
         let topics = vec![ListOffsetsTopic {
             name: "t".to_owned(),
             partitions,
-            ..Default::default()
         }];
         let request = ListOffsetsRequest {
             replica_id: -1,
@@ -437,7 +435,6 @@ fn one_of_each() -> Vec<RequestBody> {
             timestamp: -1,
             ..Default::default()
         }],
-        ..Default::default()
     };
     let created = CreatableTopic {
         name: "c".to_owned(),
@@ -469,7 +466,6 @@ fn one_of_each() -> Vec<RequestBody> {
         ApiVersionsRequest {
             client_software_name: "a".to_owned(),
             client_software_version: "1".to_owned(),
-            ..Default::default()
         }
         .into(),
         CreateTopicsRequest {
