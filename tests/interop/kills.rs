@@ -197,7 +197,7 @@ fn ten_killed_brokers_cost_no_record_no_order_and_no_error() {
         return;
     };
     cluster.create_topic("kills", 12, &[]);
-    let program = option_env!("CARGO_BIN_EXE_ottla").expect("the tool is built for this test");
+    let program = env!("CARGO_BIN_EXE_ottla");
     let mut producer = Command::new(program);
     producer.args([
         "verifiable-producer",

@@ -5,7 +5,9 @@ use crate::cluster::{KafkaCluster, oracle_feed};
 use crate::log_dump;
 use crate::reader::{read_with_java, read_with_kcat};
 use crate::records::TestRecord;
-use std::time::{SystemTime, UNIX_EPOCH};
+use ottla::{FutureRecordMetadata, Header, KafkaProducer, ProducerRecord};
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// One topic and the settings of the producer that fills it.
 #[derive(Debug)]
@@ -108,6 +110,79 @@ fn round_trip(
             }
         }
     }
+}
+
+/// Our producer: every future must say where the record landed.
+fn send_with_ottla(cluster: &KafkaCluster, case: &Case, records: &[TestRecord]) {
+    let mut properties = vec![("bootstrap.servers", cluster.bootstrap().to_owned())];
+    properties.extend(case.settings());
+    let producer =
+        KafkaProducer::<[u8], [u8]>::from_properties(properties).expect("a valid configuration");
+    let topic = case.topic();
+    let futures: Vec<FutureRecordMetadata> = records
+        .iter()
+        .map(|record| producer.send(to_send(&topic, record)).expect("accepted"))
+        .collect();
+    producer.flush().expect("delivered");
+    let mut next = HashMap::new();
+    for (record, future) in records.iter().zip(futures) {
+        let metadata = future.get().expect("delivered");
+        let partition = record.expected_partition(case.partitions);
+        assert_eq!(metadata.partition(), partition as i32, "{record:?}");
+        if case.acks != "0" {
+            let offset = next.entry(partition).or_insert(0_i64);
+            assert_eq!(
+                metadata.offset(),
+                *offset,
+                "partition {partition} of {topic}"
+            );
+            *offset += 1;
+        }
+    }
+    let report = producer
+        .close(Duration::from_secs(30))
+        .expect("closed in time");
+    assert!(report.unsent().is_empty() && report.failed() == 0, "{report:?}");
+}
+
+fn to_send<'a>(topic: &'a str, record: &'a TestRecord) -> ProducerRecord<'a, &'a [u8], &'a [u8]> {
+    let mut made = ProducerRecord::nullable(topic, record.key.as_deref(), record.value.as_deref());
+    if let Some(partition) = record.partition {
+        made = made.with_partition(partition as i32);
+    }
+    if let Some(timestamp) = record.timestamp {
+        made = made.with_timestamp(timestamp);
+    }
+    for (name, value) in &record.headers {
+        let header = value.as_ref().map_or_else(
+            || Header::null(name.as_str()),
+            |value| Header::new(name.as_str(), value.clone()),
+        );
+        made.headers_mut().add(header);
+    }
+    made
+}
+
+fn three_hundred_thousand_records(version: &'static str) {
+    let Some(cluster) = KafkaCluster::start(1, version) else {
+        return;
+    };
+    round_trip(&cluster, &Case::all(), 10_000, send_with_ottla);
+}
+
+#[test]
+fn kafka_4_3_stores_every_record_as_sent() {
+    three_hundred_thousand_records("4.3.1");
+}
+
+#[test]
+fn kafka_3_9_stores_every_record_as_sent() {
+    three_hundred_thousand_records("3.9.1");
+}
+
+#[test]
+fn kafka_2_8_stores_every_record_as_sent() {
+    three_hundred_thousand_records("2.8.2");
 }
 
 /// The Java producer, which shows that this test accepts a producer that is right.

@@ -4,9 +4,9 @@ import struct
 
 
 class Wire:
-    """One connection that speaks three old request versions which 2.8 and 4.3 both know."""
+    """One connection that speaks old request versions which 2.8 and 4.3 both know."""
 
-    METADATA, API_VERSIONS, CREATE_TOPICS, DELETE_TOPICS = 3, 18, 19, 20
+    LIST_OFFSETS, METADATA, API_VERSIONS, CREATE_TOPICS, DELETE_TOPICS = 2, 3, 18, 19, 20
 
     def __init__(self, port, timeout=10.0):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
@@ -32,7 +32,7 @@ class Wire:
         return parts
 
     def metadata(self):
-        """Answers (broker ids, controller id, {topic: [(error, leader, replicas, isr)]})."""
+        """Answers (broker ids, controller id, {topic: {partition: (error, leader, replicas, isr)}})."""
         error = self.ask(self.API_VERSIONS, 0, b"").take(">h")
         if error != 0:
             raise ConnectionError(f"ApiVersions answered error {error}")
@@ -41,9 +41,19 @@ class Wire:
         controller, topics = reply.take(">i"), {}
         for _ in range(reply.take(">i")):
             _, name, _ = reply.take(">h"), reply.text(), reply.take(">b")
-            topics[name] = [(reply.take(">h"), (reply.take(">i"), reply.take(">i"))[1], reply.ids(), reply.ids())
-                            for _ in range(reply.take(">i"))]
+            topics[name] = {}
+            for _ in range(reply.take(">i")):
+                error, partition = reply.take(">h"), reply.take(">i")
+                topics[name][partition] = (error, reply.take(">i"), reply.ids(), reply.ids())
         return brokers, controller, topics
+
+    def leads(self, topic, partitions):
+        """Whether this node answers for these partitions as their leader: it may know its duty a little later than others."""
+        body = struct.pack(">ii", -1, 1) + text(topic) + struct.pack(">i", len(partitions))
+        reply = self.ask(self.LIST_OFFSETS, 1, body + b"".join(struct.pack(">iq", each, -1) for each in partitions))
+        reply.take(">i"), reply.text()
+        errors = [(reply.take(">i"), reply.take(">h"), reply.take(">q"), reply.take(">q"))[1] for _ in range(reply.take(">i"))]
+        return not any(errors)
 
     def create_topic(self, name, partitions, replication, configs):
         body = struct.pack(">i", 1) + text(name) + struct.pack(">ihi", partitions, replication, 0)
