@@ -16,6 +16,7 @@ use crate::common::cluster::{Node, NodeId};
 use crate::common::exponential_backoff::ExponentialBackoff;
 use crate::common::fast_hash::FastMap;
 use crate::common::kafka_error::KafkaError;
+use crate::common::time::deadline;
 
 /// How far a connection is. Each move is a method of [`ClusterConnectionStates`] of the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,7 +115,8 @@ impl ClusterConnectionStates {
             is_same
         });
         let failures = known.as_ref().map_or(0, |k| k.failed_connect_attempts);
-        let deadline = now + self.setup_timeout.backoff(failures, self.random.f64());
+        let limit = self.setup_timeout.backoff(failures, self.random.f64());
+        let deadline = deadline(now, limit);
         let state = ConnectionState::Connecting { deadline };
         if let Some(known) = known {
             known.state = state;
@@ -153,7 +155,8 @@ impl ClusterConnectionStates {
             }
             _ => node.failed_connect_attempts = 0,
         }
-        let retry_at = now + self.reconnect_backoff.backoff(node.failed_attempts, random);
+        let wait = self.reconnect_backoff.backoff(node.failed_attempts, random);
+        let retry_at = deadline(now, wait);
         node.failed_attempts += 1;
         node.last_connect_attempt = now;
         node.state = ConnectionState::Disconnected { retry_at };
@@ -166,7 +169,8 @@ impl ClusterConnectionStates {
         let Some(node) = self.nodes.get_mut(&id) else {
             return;
         };
-        let retry_at = now + self.reconnect_backoff.backoff(node.failed_attempts, random);
+        let wait = self.reconnect_backoff.backoff(node.failed_attempts, random);
+        let retry_at = deadline(now, wait);
         node.failed_attempts += 1;
         node.state = ConnectionState::AuthenticationFailed { retry_at };
         node.authentication_error = Some(error);

@@ -36,13 +36,15 @@ pub(crate) trait HostResolver: Send + Sync + fmt::Debug {
     }
 }
 
-/// The operating system's resolver.
+/// The operating system's resolver; IPv4 comes first, as in Java, where the two families differ in what they reach.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct DefaultHostResolver;
 
 impl HostResolver for DefaultHostResolver {
     fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        Ok((host, port).to_socket_addrs()?.collect())
+        let mut addresses: Vec<_> = (host, port).to_socket_addrs()?.collect();
+        addresses.sort_by_key(SocketAddr::is_ipv6);
+        Ok(addresses)
     }
 }
 
@@ -180,6 +182,15 @@ struct Finished {
     result: LookupResult,
 }
 
+/// A lookup that is done, and the nodes that waited for it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Lookup {
+    pub(crate) nodes: Vec<NodeId>,
+    pub(crate) host: Arc<str>,
+    pub(crate) port: u16,
+    pub(crate) result: LookupResult,
+}
+
 /// The addresses of a host, or why there are none.
 pub(crate) type LookupResult = Result<Vec<SocketAddr>, String>;
 
@@ -221,15 +232,20 @@ impl HostLookups {
         None
     }
 
-    /// Takes a lookup that is done: who waited for it, and the result.
-    pub(crate) fn poll(&mut self) -> Option<(Vec<NodeId>, LookupResult)> {
+    /// Takes a lookup that is done.
+    pub(crate) fn poll(&mut self) -> Option<Lookup> {
         if self.under_way.is_empty() {
             return None;
         }
         let done = self.finished.lock().pop()?;
         let mut lookups = self.under_way.iter();
         let at = lookups.position(|l| l.host == done.host && l.port == done.port)?;
-        Some((self.under_way.swap_remove(at).nodes, done.result))
+        Some(Lookup {
+            nodes: self.under_way.swap_remove(at).nodes,
+            host: done.host,
+            port: done.port,
+            result: done.result,
+        })
     }
 
     fn start(&self, host: Arc<str>, port: u16) -> io::Result<()> {

@@ -50,7 +50,7 @@ pub(crate) trait KafkaClient {
     /// ends here exactly once.
     ///
     /// # Errors
-    /// Where the client has been closed, or is being closed.
+    /// Where the client has been closed, or is being closed, or the operating system's poller fails.
     fn poll(
         &mut self,
         timeout: Duration,

@@ -387,7 +387,8 @@ impl<S: Selectable, M: MetadataHandle> KafkaClient for NetworkClient<S, M> {
         let timeout = self.poll_timeout(timeout, now);
         let mut events = std::mem::take(&mut self.events);
         if let Err(error) = self.selector.poll(timeout, &mut events) {
-            log::error!("cannot wait for the network: {error}");
+            let message = format!("cannot wait for the network: {error}");
+            return Err(KafkaError::new(ErrorKind::Kafka, message).with_source(error));
         }
         let now = self.time.now();
         responses.append(&mut self.ended.written);

@@ -191,17 +191,30 @@ fn a_lookup_that_blocks_holds_up_nobody() {
     resolver.opened.notify_all();
     woken.recv().expect("the I/O thread is woken");
     let address = SocketAddr::from(([10, 0, 0, 9], 9092));
-    let expected = (vec![NodeId(1), NodeId(2)], Ok(vec![address]));
+    let expected = Lookup {
+        nodes: vec![NodeId(1), NodeId(2)],
+        host,
+        port: 9092,
+        result: Ok(vec![address]),
+    };
     assert_eq!(lookups.poll(), Some(expected));
     assert_eq!(lookups.poll(), None);
     assert!(waker.end_sleep() && waker.begin_sleep());
     lookups.look_up(NodeId(3), &"panic.example".into(), 1);
     woken.recv().expect("also after a panic");
-    let (nodes, result) = lookups.poll().expect("done");
-    assert_eq!(nodes, [NodeId(3)]);
+    let done = lookups.poll().expect("done");
+    assert_eq!(done.nodes, [NodeId(3)]);
+    let reason = done.result.expect_err("failed");
+    assert!(reason.contains("the resolver panicked"), "{reason}");
+}
+
+/// Java: `InetAddress.getAllByName` with its default order. "localhost" would otherwise mean `::1` alone.
+#[test]
+fn the_operating_systems_answer_has_ipv4_first() {
+    let addresses = DefaultHostResolver.resolve("localhost", 9092);
+    let addresses = addresses.expect("every machine knows itself");
     assert!(
-        result
-            .expect_err("failed")
-            .contains("the resolver panicked")
+        addresses.is_sorted_by_key(SocketAddr::is_ipv6),
+        "{addresses:?}"
     );
 }

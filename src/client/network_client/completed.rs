@@ -232,11 +232,13 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
     }
 
     pub(super) fn handle_lookups(&mut self, now: Instant) {
-        while let Some((nodes, result)) = self.lookups.poll() {
-            for node in nodes {
-                // The attempt may have run out of time meanwhile.
-                if self.connection_states.is_connecting(node) {
-                    self.handle_lookup(node, result.clone(), now);
+        while let Some(lookup) = self.lookups.poll() {
+            for node in lookup.nodes {
+                let wanted = self.connection_states.host_and_port(node);
+                let is_wanted = wanted == Some((&lookup.host, lookup.port));
+                // The attempt may have run out of time meanwhile, and the node may have moved.
+                if is_wanted && self.connection_states.is_connecting(node) {
+                    self.handle_lookup(node, lookup.result.clone(), now);
                 }
             }
         }

@@ -16,7 +16,7 @@ use crate::common::cluster::Node;
 use crate::common::kafka_error::KafkaError;
 use crate::network::selectable::Selectable;
 use crate::protocol::Errors;
-use crate::protocol::messages::metadata::MetadataResponse;
+use crate::protocol::messages::metadata::{MetadataResponse, MetadataResponseTopic};
 
 /// The client's own request for metadata.
 #[derive(Debug)]
@@ -224,35 +224,39 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
 
 /// Says what is wrong with the topics, as far as the user can do something about it.
 fn report_topics(response: &MetadataResponse) {
-    for topic in &response.topics {
+    let failed = response.topics.iter().filter_map(|topic| {
         let error = Errors::from_code(topic.error_code);
-        if error != Errors::None {
-            let name = topic.name.as_deref().unwrap_or("without a name");
-            log::warn!(
-                "metadata of topic {name}: {}, {}",
-                error.name(),
-                error.text()
-            );
-        }
-    }
-    let of_missing_listeners = response.topics.iter().flat_map(|topic| {
-        let partitions = topic.partitions.iter();
+        (error != Errors::None).then(|| format!("{} {}", name_of(topic), error.name()))
+    });
+    warn_of("no metadata of topics", failed);
+    let without_listener = response.topics.iter().flat_map(|topic| {
         let code = Errors::ListenerNotFound.code();
+        let partitions = topic.partitions.iter();
         partitions
             .filter(move |partition| partition.error_code == code)
-            .map(|p| {
-                format!(
-                    "{}-{}",
-                    topic.name.as_deref().unwrap_or(""),
-                    p.partition_index
-                )
-            })
+            .map(move |partition| format!("{}-{}", name_of(topic), partition.partition_index))
     });
-    let named: Vec<_> = of_missing_listeners.take(MOST_PARTITIONS_NAMED).collect();
-    if !named.is_empty() {
-        let named = named.join(", ");
-        log::warn!("leaders without a listener that this client could use, among others: {named}");
-    }
+    warn_of(
+        "leaders without a listener that this client could use, of partitions",
+        without_listener,
+    );
 }
 
-const MOST_PARTITIONS_NAMED: usize = 10;
+fn name_of(topic: &MetadataResponseTopic) -> &str {
+    topic.name.as_deref().unwrap_or("(without a name)")
+}
+
+/// One line, however many things it is about.
+fn warn_of(what: &str, mut things: impl Iterator<Item = String>) {
+    let mut named: Vec<_> = things.by_ref().take(MOST_NAMED).collect();
+    if named.is_empty() {
+        return;
+    }
+    let others = things.count();
+    if others > 0 {
+        named.push(format!("and {others} others"));
+    }
+    log::warn!("{what}: {}", named.join(", "));
+}
+
+const MOST_NAMED: usize = 10;
