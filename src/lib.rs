@@ -1,4 +1,56 @@
-//! `ottla`: a synchronous, threaded Apache Kafka producer that mirrors the design of the Java producer.
+//! A synchronous, threaded Apache Kafka producer that mirrors the design of the Java producer.
+//!
+//! ```
+//! use std::time::Duration;
+//! use ottla::{KafkaProducer, ProducerRecord};
+//!
+//! # fn main() -> Result<(), ottla::KafkaError> {
+//! # #[cfg(feature = "embedded-broker")] {
+//! # let cluster = ottla::embedded::EmbeddedCluster::start()?;
+//! # let servers = cluster.bootstrap_servers();
+//! # let servers = servers.as_str();
+//! # /*
+//! let servers = "localhost:9092";
+//! # */
+//! let producer = KafkaProducer::<i32, str>::from_properties([
+//!     ("bootstrap.servers", servers),
+//!     ("compression.type", "lz4"),
+//! ])?;
+//!
+//! // Wait for the record to be written.
+//! let metadata = producer.send(ProducerRecord::new("my-topic", 1, "Message_1"))?.get()?;
+//! println!("partition {}, offset {}", metadata.partition(), metadata.offset());
+//!
+//! // Or be told, on the producer's own thread.
+//! let _sent = producer.send_with_callback(ProducerRecord::new("my-topic", 2, "Message_2"), |result| {
+//!     if let Err(error) = result {
+//!         eprintln!("{error}");
+//!     }
+//! })?;
+//!
+//! let report = producer.close(Duration::from_secs(30))?;
+//! assert!(report.unsent().is_empty());
+//! # }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What to know first
+//!
+//! * **Blocking.** [`send`](KafkaProducer::send) waits for metadata and for buffer memory, at most `max.block.ms` in all;
+//!   [`try_send`](KafkaProducer::try_send) never waits. [`FutureRecordMetadata::get`] waits for the outcome, which comes
+//!   within `delivery.timeout.ms`; the batch it waits for leaves at once, whatever `linger.ms` says. Every other blocking
+//!   call names its limit.
+//! * **Threads.** A [`KafkaProducer`] is a cheap handle, shared by as many threads as you like. It has one background
+//!   thread, which does all input and output and runs all callbacks. Dropping the last handle delivers what is outstanding
+//!   within `ottla.drop.timeout.ms`; [`close`](KafkaProducer::close) does so with a limit of your own and reports.
+//! * **Errors.** What Java throws is the `Err` of `send`, what Java puts into the future is in the future.
+//!   [`KafkaError::persisted`] says whether a record that failed may have been written all the same.
+//! * **Configuration.** Java's keys, defaults and ranges: [`ProducerConfig`]; every key in [`guide::config`].
+//! * **Features.** `gzip`, `snappy`, `lz4` and `properties` are on by default and need no C compiler; `zstd` (the C
+//!   library), `embedded-broker` and `cli` are opt-in.
+//!
+//! The background in longer form: [`guide::design`] and [`guide::testing`].
 
 #![allow(dead_code)] // temporary: removed when every layer has its user
 
@@ -46,3 +98,23 @@ pub mod embedded {
     };
     pub use crate::broker::faults::{Api, Fault};
 }
+
+/// The pages of `docs/`, so that their code is compiled and their links are checked.
+pub mod guide {
+    #[doc = include_str!("../docs/design.md")]
+    pub mod design {}
+
+    #[doc = include_str!("../docs/config.md")]
+    pub mod config {}
+
+    #[cfg_attr(feature = "embedded-broker", doc = include_str!("../docs/testing.md"))]
+    #[cfg_attr(
+        not(feature = "embedded-broker"),
+        doc = "This page needs the feature `embedded-broker`."
+    )]
+    pub mod testing {}
+}
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -142,7 +142,10 @@ fn send_with_ottla(cluster: &KafkaCluster, case: &Case, records: &[TestRecord]) 
     let report = producer
         .close(Duration::from_secs(30))
         .expect("closed in time");
-    assert!(report.unsent().is_empty() && report.failed() == 0, "{report:?}");
+    assert!(
+        report.unsent().is_empty() && report.failed() == 0,
+        "{report:?}"
+    );
 }
 
 fn to_send<'a>(topic: &'a str, record: &'a TestRecord) -> ProducerRecord<'a, &'a [u8], &'a [u8]> {
