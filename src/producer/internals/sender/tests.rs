@@ -7,7 +7,7 @@ use super::*;
 use crate::client::client_request::RequestFailure;
 use crate::client::metadata::{Metadata, MetadataConfig};
 use crate::client::metadata_handle::MetadataHandle;
-use crate::common::cluster::{Node, NodeId};
+use crate::common::cluster::{Node, NodeId, Uuid};
 use crate::common::kafka_error::Persisted;
 use crate::common::sync::Rank;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
@@ -49,6 +49,7 @@ struct Setup {
     delivery_timeout: Duration,
     /// The leaders of the topic's partitions.
     leaders: Vec<i32>,
+    topic_id: Uuid,
 }
 
 impl Default for Setup {
@@ -60,6 +61,7 @@ impl Default for Setup {
             guarantee_message_order: false,
             delivery_timeout: ms(10_000),
             leaders: vec![0, 0, 1, 1],
+            topic_id: Uuid::ZERO,
         }
     }
 }
@@ -72,6 +74,7 @@ struct Fixture {
     metadata: Arc<ProducerMetadata>,
     control: Arc<SenderControl>,
     sender: Sender<MockClient>,
+    topic_id: Uuid,
 }
 
 impl Fixture {
@@ -137,6 +140,7 @@ impl Fixture {
             metadata,
             control,
             sender,
+            topic_id: setup.topic_id,
         };
         fixture.metadata.add(TOPIC, fixture.now());
         fixture.set_leaders(&setup.leaders, 1);
@@ -189,6 +193,7 @@ impl Fixture {
             brokers: brokers.collect(),
             topics: vec![MetadataResponseTopic {
                 name: Some(TOPIC.to_owned()),
+                topic_id: self.topic_id,
                 partitions: partitions.collect(),
                 ..Default::default()
             }],

@@ -221,6 +221,32 @@ fn a_lost_batch_is_in_the_log_if_a_later_one_is() {
     assert_eq!(manager.assign_sequence(&tp(), 1), (ID, Sequence(3)));
 }
 
+/// Scenario: ID7, ID9.
+#[test]
+fn answers_that_overtake_each_other_resolve_as_well() {
+    let mut manager = warm();
+    for _ in 0..3 {
+        manager.assign_sequence(&tp(), 1);
+    }
+    manager.handle_failed(batch(&tp(), 1), true);
+    manager.handle_completed(batch(&tp(), 3));
+    manager.handle_completed(batch(&tp(), 2));
+    assert!(manager.poll_restart().is_empty());
+    assert!(manager.can_drain(&tp(), None));
+}
+
+#[test]
+fn a_broken_partition_waits_for_the_request_of_a_batch_given_up() {
+    let mut manager = warm();
+    manager.assign_sequence(&tp(), 1);
+    manager.assign_sequence(&tp(), 1);
+    manager.handle_abandoned(batch(&tp(), 1));
+    manager.handle_failed(batch(&tp(), 2), false);
+    assert!(manager.poll_restart().is_empty());
+    manager.handle_failed(batch(&tp(), 1), true);
+    assert_eq!(manager.poll_restart(), [tp()]);
+}
+
 /// Java: `SenderTest.testExpiryOfAllSentBatchesShouldCauseUnresolvedSequences`. Scenario: ID10.
 #[test]
 fn losing_every_sent_batch_restarts_at_zero() {

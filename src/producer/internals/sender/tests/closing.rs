@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::common::error_kind::ErrorKind;
+use crate::common::kafka_thread;
+use crate::common::time::{FOREVER, deadline};
 
 /// Java: `SenderTest.testIncompleteTransactionAbortOnShutdown`'s plain sibling. Scenario: CL4.
 #[test]
@@ -96,4 +98,17 @@ fn a_panic_on_the_io_thread_fails_every_record_and_stays_known() {
     assert!(failure.is_fatal() && failure.message().contains("not the request expected"));
     assert!(fixture.control.await_termination(fixture.time.now()));
     assert!(!fixture.control.is_running());
+}
+
+/// Scenario: CL3.
+#[test]
+fn who_waits_for_the_end_is_woken_by_it() {
+    let fixture = Fixture::new(Setup::default());
+    let control = Arc::clone(&fixture.control);
+    let until = deadline(fixture.now(), FOREVER);
+    let body = move || assert!(control.await_termination(until));
+    let waiting = kafka_thread::spawn("waiter", body, |text| panic!("{text}")).unwrap();
+    fixture.control.force_close();
+    fixture.sender.run();
+    waiting.join().unwrap();
 }

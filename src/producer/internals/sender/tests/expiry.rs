@@ -181,3 +181,21 @@ fn the_bytes_of_an_expired_batch_stay_on_the_wire_until_its_request_ends() {
     fixture.answer(2, Errors::None, 0);
     assert_eq!(fixture.accumulator.pool().available(), available);
 }
+
+/// Scenario: SE9.
+#[test]
+fn an_answer_that_comes_too_late_for_a_retry_is_the_end() {
+    let mut fixture = Fixture::new(short());
+    let time = Arc::clone(&fixture.time);
+    let slow: Callback = Box::new(move |_| time.advance(ms(1000)));
+    let _expires = fixture.append_with(2, b"value", Some(slow));
+    fixture.advance(ms(750));
+    let future = fixture.append(0);
+    fixture.pass();
+    fixture.advance(ms(750));
+    let refused = answer(0, Errors::NotEnoughReplicas, -1);
+    fixture.client.respond_from(NodeId(0), refused);
+    fixture.pass();
+    assert_eq!(error(&future).kind(), ErrorKind::NotEnoughReplicas);
+    assert_eq!(error(&future).attempts().len(), 1);
+}

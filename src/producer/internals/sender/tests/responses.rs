@@ -180,3 +180,51 @@ fn a_version_that_the_broker_does_not_know_is_fatal_for_an_idempotent_producer()
     assert!(error(&second).is_fatal());
     assert_eq!(error(&second).kind(), ErrorKind::UnsupportedVersion);
 }
+
+const ID: Uuid = Uuid([7; 16]);
+
+/// The answer of a broker that names topics by their ids.
+fn answer_by_id(id: Uuid, offset: i64) -> ProduceResponse {
+    let mut response = answer(0, Errors::None, offset);
+    response.responses[0].name = String::new();
+    response.responses[0].topic_id = id;
+    response
+}
+
+#[test]
+fn topics_with_an_id_are_named_by_it_and_others_keep_an_older_version() {
+    let mut named = Fixture::new(Setup::default());
+    let _future = named.append(0);
+    named.pass();
+    assert_eq!(named.client.requests()[0].version, 12);
+    let mut fixture = Fixture::new(Setup {
+        topic_id: ID,
+        ..Setup::default()
+    });
+    let future = fixture.append(0);
+    fixture.pass();
+    assert_eq!(fixture.client.requests()[0].version, 13);
+    assert_eq!(fixture.in_flight()[0].1.topic_data[0].topic_id, ID);
+    fixture.client.respond(answer_by_id(ID, 4));
+    fixture.pass();
+    assert_eq!(offset(&future), 4);
+}
+
+/// Scenario: SE20.
+#[test]
+fn an_answer_for_an_unknown_topic_id_leaves_the_batch_to_be_tried_again() {
+    let mut fixture = Fixture::new(Setup {
+        topic_id: ID,
+        ..Setup::default()
+    });
+    let future = fixture.append(0);
+    fixture.pass();
+    fixture.client.respond(answer_by_id(Uuid([8; 16]), 4));
+    fixture.pass();
+    assert!(!future.is_done());
+    fixture.advance(BACKOFF);
+    fixture.pass();
+    fixture.client.respond(answer_by_id(ID, 5));
+    fixture.pass();
+    assert_eq!(offset(&future), 5);
+}
