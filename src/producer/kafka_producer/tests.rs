@@ -56,7 +56,8 @@ impl Fixture {
         let metadata_config = MetadataConfig {
             refresh_backoff: backoff,
             max_age: config.connection.metadata_max_age,
-            max_idle: config.connection.metadata_max_idle,
+            // Below the shortest that can be configured: time that a test skips is time that a wait may take.
+            max_idle: Duration::from_millis(5),
             random_seed: 1,
         };
         let servers = vec![Node::new(-1, "localhost", 9092)];
@@ -116,9 +117,12 @@ impl Fixture {
 
     fn answer(&self, topic: MetadataResponseTopic) {
         let now = self.time.now();
-        if let Some(name) = &topic.name {
-            self.metadata.add(name, now);
-        }
+        let name = topic.name.clone().unwrap_or_default();
+        self.metadata.with(|core| {
+            if !core.contains_topic(&name) {
+                core.add(&name, now);
+            }
+        });
         let response = MetadataResponse {
             brokers: vec![MetadataResponseBroker {
                 node_id: 0,

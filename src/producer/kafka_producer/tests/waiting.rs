@@ -140,6 +140,22 @@ fn waiters_for_two_forbidden_topics_both_fail_at_once() {
     }
 }
 
+/// Java: `KafkaProducerTest.testTopicExpiryInMetadata`. Scenario: SN5.
+#[test]
+fn a_topic_that_was_idle_too_long_is_asked_for_again_by_the_next_send() {
+    let fixture = Fixture::new(&[("max.block.ms", "0")]);
+    fixture.know(1);
+    fixture.time.advance(Duration::from_millis(6));
+    fixture.know(1);
+    let known = || fixture.metadata.with(|core| core.contains_topic(TOPIC));
+    assert!(!known());
+    let late = fixture.producer.send(record()).unwrap();
+    assert_eq!(failure(&late).kind(), ErrorKind::Timeout);
+    assert!(known());
+    fixture.know(1);
+    assert!(!fixture.producer.send(record()).unwrap().is_done());
+}
+
 /// Java: `KafkaProducerTest.testPartitionsForWithNullTopic`, `testPartitionsFor..`. Scenario: SN23.
 #[test]
 fn partitions_for_needs_a_name_and_waits_as_send_does() {
