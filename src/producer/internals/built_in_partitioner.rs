@@ -5,16 +5,16 @@
 //! every pass; a slow node's exclusion comes before anything else and covers its empty queues too.
 //! Threads: any. Locks: none; `update` is called under the `PartitionQueue` of the chosen partition.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// The sticky choice for one topic.
 #[derive(Debug)]
 pub(crate) struct BuiltInPartitioner {
-    sticky_batch_size: u32,
+    sticky_batch_size: usize,
     /// The current [`Sticky`] as a word. Stored with Release after `produced` was reset, loaded with Acquire.
     current: AtomicU64,
     /// The bytes that went to the current choice. Written only under the queue lock of the chosen partition.
-    produced: AtomicU32,
+    produced: AtomicUsize,
 }
 
 /// One choice. Two choices of the same partition differ: what counts is when the choice was made.
@@ -28,17 +28,23 @@ impl BuiltInPartitioner {
     /// Stays with a partition for about `sticky_batch_size` bytes, which is `batch.size`.
     pub(crate) fn new(sticky_batch_size: usize) -> Self {
         Self {
-            sticky_batch_size: u32::try_from(sticky_batch_size.max(1)).unwrap_or(u32::MAX / 2),
+            sticky_batch_size: sticky_batch_size.max(1),
             current: AtomicU64::new(NOT_CHOSEN),
-            produced: AtomicU32::new(0),
+            produced: AtomicUsize::new(0),
         }
+    }
+
+    /// The current choice, where there is one.
+    #[inline]
+    pub(crate) fn current(&self) -> Option<Sticky> {
+        let word = self.current.load(Ordering::Acquire);
+        (word != NOT_CHOSEN).then(|| Sticky::from_word(word))
     }
 
     /// The current choice, made by `choose` where there is none yet. Java: `peekCurrentPartitionInfo`.
     pub(crate) fn peek(&self, choose: impl FnOnce() -> i32) -> Sticky {
-        let word = self.current.load(Ordering::Acquire);
-        if word != NOT_CHOSEN {
-            return Sticky::from_word(word);
+        if let Some(current) = self.current() {
+            return current;
         }
         let first = Sticky {
             generation: 1,
@@ -55,6 +61,7 @@ impl BuiltInPartitioner {
     }
 
     /// Whether another choice was made since `sticky` was. Java: `isPartitionChanged`.
+    #[inline]
     pub(crate) fn is_changed(&self, sticky: Sticky) -> bool {
         self.current.load(Ordering::Acquire) != sticky.to_word()
     }
@@ -64,17 +71,15 @@ impl BuiltInPartitioner {
     ///
     /// `enable_switch` says that the queue ends with a full batch: moving on before that leaves fractions of batches
     /// behind (KAFKA-14156), and staying for more than twice the share makes the partitions unequal.
+    #[inline]
     pub(crate) fn update(
         &self,
         sticky: Sticky,
-        appended: u32,
+        appended: usize,
         enable_switch: bool,
         choose: impl FnOnce() -> i32,
     ) -> bool {
-        let produced = self
-            .produced
-            .load(Ordering::Relaxed)
-            .saturating_add(appended);
+        let produced = self.produced.load(Ordering::Relaxed) + appended;
         let share = self.sticky_batch_size;
         let enough = produced >= share && enable_switch || produced >= share.saturating_mul(2);
         if !enough {
@@ -92,15 +97,18 @@ impl BuiltInPartitioner {
 }
 
 impl Sticky {
+    #[inline]
     pub(crate) fn partition(self) -> i32 {
         // It came from an i32 that was not negative.
-        i32::try_from(self.partition).unwrap_or_default()
+        self.partition as i32
     }
 
+    #[inline]
     fn to_word(self) -> u64 {
         u64::from(self.generation) << 32 | u64::from(self.partition)
     }
 
+    #[inline]
     fn from_word(word: u64) -> Self {
         Self {
             generation: (word >> 32) as u32,

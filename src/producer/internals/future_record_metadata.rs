@@ -48,6 +48,7 @@ pub(crate) struct AppendedRecord {
 }
 
 impl FutureRecordMetadata {
+    #[inline]
     pub(crate) fn new(result: Arc<ProduceRequestResult>, record: AppendedRecord) -> Self {
         Self {
             inner: Inner::Appended { result, record },

@@ -31,7 +31,6 @@ mod unsent;
 use self::delivery::Delivery;
 pub(crate) use self::open_records::{OpenRecords, RecordToAppend};
 pub(crate) use self::split::Splitter;
-pub(crate) use crate::producer::unsent_record::UnsentRecord;
 
 /// What runs when a record is done: on the I/O thread, before the record's future is done.
 pub(crate) type Callback = Box<dyn FnOnce(Result<RecordMetadata, KafkaError>) + Send>;
@@ -75,12 +74,25 @@ impl ProducerBatch {
         }
     }
 
+    /// Appends a record where that takes nothing but writing it: the batch is open and has room, and so has its buffer.
+    #[inline]
+    pub(crate) fn append_where_it_fits<H: RecordHeader>(
+        &mut self,
+        record: &RecordToAppend<'_, H>,
+        callback: &mut Option<Callback>,
+    ) -> Option<(AppendedRecord, usize)> {
+        let Records::Open(open) = &mut self.records else {
+            return None;
+        };
+        let (index, size) = open.append_where_it_fits(record)?;
+        Some((self.note(index, record, callback), size))
+    }
+
     /// Appends a record where the batch is open and has room; closes it where it has none, so that a smaller record
     /// cannot overtake this one. Returns the bytes that the record took.
     ///
     /// # Errors
     /// Where the record cannot be in any batch.
-    #[inline]
     pub(crate) fn try_append<H: RecordHeader>(
         &mut self,
         record: &RecordToAppend<'_, H>,
@@ -92,6 +104,16 @@ impl ProducerBatch {
         let Some((index, size)) = open.append(record)? else {
             return Ok(None);
         };
+        Ok(Some((self.note(index, record, callback), size)))
+    }
+
+    #[inline]
+    fn note<H: RecordHeader>(
+        &mut self,
+        index: u32,
+        record: &RecordToAppend<'_, H>,
+        callback: &mut Option<Callback>,
+    ) -> AppendedRecord {
         let appended = AppendedRecord {
             index,
             timestamp: record.timestamp,
@@ -101,13 +123,14 @@ impl ProducerBatch {
         if let Some(callback) = callback.take() {
             self.callbacks.push((appended, callback));
         }
-        Ok(Some((appended, size)))
+        appended
     }
 
     pub(crate) fn topic_partition(&self) -> &TopicPartition {
         self.result.topic_partition()
     }
 
+    #[inline]
     pub(crate) fn result(&self) -> &Arc<ProduceRequestResult> {
         &self.result
     }
@@ -139,6 +162,7 @@ impl ProducerBatch {
     }
 
     /// Whether the batch takes no more records.
+    #[inline]
     pub(crate) fn is_full(&self) -> bool {
         match &self.records {
             Records::Open(open) => open.builder().is_full(),
@@ -344,6 +368,7 @@ fn run(
     called.is_ok()
 }
 
+#[inline]
 fn size_of(bytes: Option<&[u8]>) -> i32 {
     bytes.map_or(-1, |bytes| i32::try_from(bytes.len()).unwrap_or(i32::MAX))
 }

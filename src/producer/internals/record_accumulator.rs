@@ -16,7 +16,6 @@ use crate::common::exponential_backoff::ExponentialBackoff;
 use crate::common::kafka_error::KafkaError;
 use crate::common::time::Time;
 use crate::producer::internals::buffer_pool::{BufferPool, Patience, PooledBuffer};
-use crate::producer::internals::built_in_partitioner::Sticky;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::incomplete_batches::IncompleteBatches;
 use crate::producer::internals::producer_batch::{Callback, RecordToAppend};
@@ -42,7 +41,6 @@ mod tests;
 pub(crate) use self::ready::ReadyCheckResult;
 pub(crate) use self::record_drainer::RecordDrainer;
 
-use self::append::{Append, Attempt};
 use self::node_latency::NodeLatencies;
 use self::ready_list::ReadyList;
 use self::topics::Topics;
@@ -147,37 +145,9 @@ impl RecordAccumulator {
         max_block: Duration,
     ) -> Result<RecordAppendResult, KafkaError> {
         let topic = self.topics.topic(&to.topic.name);
-        let mut now = now;
-        let mut buffer = None;
-        loop {
-            let sticky = match to.partition {
-                Some(_) => None,
-                None => Some(topic.partitioner.peek(|| self.choose(topic, to.topic))),
-            };
-            let number = to.partition.or(sticky.map(Sticky::partition)).unwrap_or(-1);
-            let partition = to
-                .topic
-                .partition(number)
-                .and_then(|_| self.topics.queue(topic, number))
-                .ok_or_else(|| no_such_partition(&to, number))?;
-            let mut append = Append {
-                accumulator: self,
-                topic,
-                to,
-                sticky,
-                partition,
-                queue: partition.lock(),
-            };
-            match append.attempt(record, callback, &mut buffer, now)? {
-                Attempt::Appended(result) => return Ok(result),
-                Attempt::Moved => {}
-                Attempt::NeedsBuffer(size) => {
-                    // Waits without the lock.
-                    drop(append);
-                    buffer = Some(self.allocate(size, now, max_block)?);
-                    now = self.time.now();
-                }
-            }
+        match self.append_to_open_batch(topic, &to, record, callback) {
+            Some(appended) => Ok(appended),
+            None => self.append_thoroughly(topic, to, record, callback, (now, max_block)),
         }
     }
 
@@ -264,14 +234,6 @@ impl RecordAccumulator {
         };
         self.pool.allocate(size, &patience)
     }
-}
-
-fn no_such_partition(to: &Destination<'_>, number: i32) -> KafkaError {
-    KafkaError::illegal_argument(format!(
-        "partition {number} is not one of the {} partitions of topic {}",
-        to.topic.partitions.len(),
-        to.topic.name
-    ))
 }
 
 impl fmt::Debug for RecordAccumulator {

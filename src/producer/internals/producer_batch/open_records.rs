@@ -22,6 +22,17 @@ pub(crate) struct RecordToAppend<'a, H> {
     pub(crate) headers: &'a [H],
 }
 
+impl<'a, H: RecordHeader> RecordToAppend<'a, H> {
+    #[inline]
+    fn fields(&self) -> RecordFields<'a, H> {
+        RecordFields {
+            key: self.key,
+            value: self.value,
+            headers: self.headers,
+        }
+    }
+}
+
 /// A builder whose buffer belongs to a pool.
 #[derive(Debug)]
 pub(crate) struct OpenRecords {
@@ -45,27 +56,35 @@ impl OpenRecords {
         }
     }
 
+    /// Appends a record that has room in the batch and in the buffer as it is. Returns its index, and the bytes that it took.
+    #[inline]
+    pub(super) fn append_where_it_fits<H: RecordHeader>(
+        &mut self,
+        record: &RecordToAppend<'_, H>,
+    ) -> Option<(u32, usize)> {
+        let fields = record.fields();
+        let measured = self.builder.measure(record.timestamp, &fields);
+        let size = measured.total();
+        if size > self.builder.spare_capacity() || !self.builder.has_room_for(size) {
+            return None;
+        }
+        let index = self
+            .builder
+            .append_measured(record.timestamp, &fields, measured);
+        Some((index.ok()?, size))
+    }
+
     /// Appends a record, or closes the batch where it has no room. The first record always has room: its buffer was made
     /// for it. Returns its index, and the bytes that it took.
     ///
     /// # Errors
     /// Where the record cannot be in any batch.
-    #[inline]
     pub(super) fn append<H: RecordHeader>(
         &mut self,
         record: &RecordToAppend<'_, H>,
     ) -> Result<Option<(u32, usize)>, KafkaError> {
-        let RecordToAppend {
-            timestamp,
-            key,
-            value,
-            headers,
-        } = *record;
-        let fields = RecordFields {
-            key,
-            value,
-            headers,
-        };
+        let timestamp = record.timestamp;
+        let fields = record.fields();
         let measured = self.builder.measure(timestamp, &fields);
         let size = measured.total();
         if !self.builder.has_room_for(size) || !self.fits_or_grows(size) {

@@ -1,11 +1,12 @@
 //! One append, from the moment it has its queue's lock.
 //!
 //! Java: `clients/producer/internals/RecordAccumulator.java` (`tryAppend`, `appendNewBatch`, `partitionChanged`).
-//! Differs: a new batch usually gets its memory without giving up the lock.
+//! Differs: the usual case, an open batch with room, is a short path of its own; a new batch usually gets its memory
+//! without giving up the lock.
 //! Threads: any. Locks: holds `PartitionQueue`; `BufferPool`, `IncompleteBatches`, `ReadyList`, `PartitionLoad` inside.
 
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::common::error_kind::ErrorKind;
 use crate::common::kafka_error::KafkaError;
@@ -28,19 +29,100 @@ use crate::record::default_record::RecordHeader;
 use crate::record::default_record_batch::RECORD_BATCH_OVERHEAD;
 use crate::record::memory_records_builder::{MemoryRecordsBuilder, estimate_size_upper_bound};
 
+impl RecordAccumulator {
+    /// The usual case: the last batch of the partition is open and has room. Nothing where it is anything else.
+    #[inline]
+    pub(super) fn append_to_open_batch<H: RecordHeader>(
+        &self,
+        topic: &TopicQueues,
+        to: &Destination<'_>,
+        record: &RecordToAppend<'_, H>,
+        callback: &mut Option<Callback>,
+    ) -> Option<RecordAppendResult> {
+        let (number, sticky) = match to.partition {
+            Some(number) => (number, None),
+            None => {
+                let sticky = topic.partitioner.current()?;
+                (sticky.partition(), Some(sticky))
+            }
+        };
+        let partition = topic.find(number)?;
+        let mut queue = partition.lock();
+        if self.is_closed() || sticky.is_some_and(|s| topic.partitioner.is_changed(s)) {
+            return None;
+        }
+        let batch = queue.last_mut()?;
+        let (appended, size) = batch.append_where_it_fits(record, callback)?;
+        let future = FutureRecordMetadata::new(Arc::clone(batch.result()), appended);
+        let full = batch.is_full();
+        if let Some(sticky) = sticky {
+            let choose = || self.choose(topic, to.topic);
+            topic.partitioner.update(sticky, size, full, choose);
+        }
+        Some(RecordAppendResult {
+            future,
+            partition: number,
+            wake: full && partition.tell(&mut queue, None),
+        })
+    }
+
+    /// Every case: chooses a partition, opens a batch, waits for memory.
+    #[inline(never)]
+    pub(super) fn append_thoroughly<H: RecordHeader>(
+        &self,
+        topic: &TopicQueues,
+        to: Destination<'_>,
+        record: &RecordToAppend<'_, H>,
+        callback: &mut Option<Callback>,
+        (mut now, max_block): (Instant, Duration),
+    ) -> Result<RecordAppendResult, KafkaError> {
+        let mut buffer = None;
+        loop {
+            let sticky = match to.partition {
+                Some(_) => None,
+                None => Some(topic.partitioner.peek(|| self.choose(topic, to.topic))),
+            };
+            let number = to.partition.or(sticky.map(Sticky::partition)).unwrap_or(-1);
+            let partition = to
+                .topic
+                .partition(number)
+                .and_then(|_| self.topics.queue(topic, number))
+                .ok_or_else(|| no_such_partition(&to, number))?;
+            let mut append = Append {
+                accumulator: self,
+                topic,
+                to,
+                sticky,
+                partition,
+                queue: partition.lock(),
+            };
+            match append.attempt(record, callback, &mut buffer, now)? {
+                Attempt::Appended(result) => return Ok(result),
+                Attempt::Moved => {}
+                Attempt::NeedsBuffer(size) => {
+                    // Waits without the lock.
+                    drop(append);
+                    buffer = Some(self.allocate(size, now, max_block)?);
+                    now = self.time.now();
+                }
+            }
+        }
+    }
+}
+
 /// What one append works with.
-pub(super) struct Append<'a> {
-    pub(super) accumulator: &'a RecordAccumulator,
-    pub(super) topic: &'a TopicQueues,
-    pub(super) to: Destination<'a>,
+struct Append<'a> {
+    accumulator: &'a RecordAccumulator,
+    topic: &'a TopicQueues,
+    to: Destination<'a>,
     /// The choice that led here, where the partition was chosen by the built-in partitioner.
-    pub(super) sticky: Option<Sticky>,
-    pub(super) partition: &'a Arc<PartitionQueue>,
-    pub(super) queue: LockedQueue<'a>,
+    sticky: Option<Sticky>,
+    partition: &'a Arc<PartitionQueue>,
+    queue: LockedQueue<'a>,
 }
 
 /// How far an append came.
-pub(super) enum Attempt {
+enum Attempt {
     Appended(RecordAppendResult),
     /// Another partition is the sticky one by now.
     Moved,
@@ -50,7 +132,7 @@ pub(super) enum Attempt {
 
 impl Append<'_> {
     /// `buffer` is memory that was waited for; it stays where it is if it turns out not to be needed.
-    pub(super) fn attempt<H: RecordHeader>(
+    fn attempt<H: RecordHeader>(
         &mut self,
         record: &RecordToAppend<'_, H>,
         callback: &mut Option<Callback>,
@@ -121,7 +203,6 @@ impl Append<'_> {
     /// was opened, where it is a new one. Returns whether the I/O thread must be woken.
     fn after_append(&mut self, size: usize, opened: Option<Instant>) -> bool {
         if let Some(sticky) = self.sticky {
-            let size = u32::try_from(size).unwrap_or(u32::MAX);
             let enable_switch = self.queue.ends_full();
             self.topic
                 .partitioner
@@ -162,4 +243,12 @@ fn closed() -> KafkaError {
         ErrorKind::Kafka,
         "the producer was closed while a send was in progress",
     )
+}
+
+fn no_such_partition(to: &Destination<'_>, number: i32) -> KafkaError {
+    KafkaError::illegal_argument(format!(
+        "partition {number} is not one of the {} partitions of topic {}",
+        to.topic.partitions.len(),
+        to.topic.name
+    ))
 }

@@ -87,6 +87,7 @@ impl PartitionQueue {
         &self.topic_partition
     }
 
+    #[inline]
     pub(super) fn lock(&self) -> LockedQueue<'_> {
         LockedQueue {
             queue: self.queue.lock(),
@@ -236,6 +237,7 @@ impl Queue {
         self.batches.front_mut()
     }
 
+    #[inline]
     pub(super) fn last_mut(&mut self) -> Option<&mut ProducerBatch> {
         self.batches.back_mut()
     }
@@ -267,6 +269,7 @@ impl Queue {
     }
 
     /// Whether the next record opens a new batch.
+    #[inline]
     pub(super) fn ends_full(&self) -> bool {
         self.batches.back().is_none_or(ProducerBatch::is_full)
     }

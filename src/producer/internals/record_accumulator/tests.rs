@@ -116,7 +116,7 @@ impl Fixture {
     /// Appends records until the batch is full; returns how many it took.
     fn fill(&self, partition: i32) -> usize {
         let queue = || {
-            let topic = self.accumulator.topics.topic(TOPIC);
+            let topic = self.accumulator.topics.topic(&self.topic().name);
             let queue = self.accumulator.topics.queue(topic, partition);
             Arc::clone(queue.expect("a number of a partition"))
         };

@@ -55,11 +55,13 @@ impl Topics {
     }
 
     /// The queues of a topic, made with the first call.
-    pub(super) fn topic(&self, name: &str) -> &TopicQueues {
+    #[inline]
+    pub(super) fn topic(&self, name: &Arc<str>) -> &TopicQueues {
         let mut link = self.bucket(name);
         loop {
-            let topic = link.get_or_init(|| Box::new(self.new_topic(name)));
-            if *topic.name == *name {
+            let topic = link.get_or_init(|| Box::new(self.new_topic(Arc::clone(name))));
+            // Most of the time the name is the very one that the topic was made with.
+            if Arc::ptr_eq(&topic.name, name) || topic.name == *name {
                 return topic;
             }
             link = &topic.next;
@@ -100,19 +102,20 @@ impl Topics {
         self.queues.lock().clone()
     }
 
+    #[inline]
     fn bucket(&self, name: &str) -> &Link {
         let mut hasher = FastHasher::default();
         hasher.write(name.as_bytes());
         &self.buckets[hasher.finish() as usize % BUCKETS]
     }
 
-    fn new_topic(&self, name: &str) -> TopicQueues {
+    fn new_topic(&self, name: Arc<str>) -> TopicQueues {
         let table = LoadTable {
             load: PartitionLoad::Uniform,
             choices_left: 0,
         };
         TopicQueues {
-            name: Arc::from(name),
+            name,
             partitions: Partitions::default(),
             partitioner: BuiltInPartitioner::new(self.sticky_batch_size),
             load: Mutex::new(Rank::Leaf, table),
@@ -123,6 +126,7 @@ impl Topics {
 
 impl TopicQueues {
     /// The queue of a partition that was sent to before.
+    #[inline]
     pub(super) fn find(&self, partition: i32) -> Option<&Arc<PartitionQueue>> {
         self.partitions.find(partition)?.get()
     }
@@ -155,6 +159,7 @@ impl Partitions {
         self.segments.get(segment)?.get_or_init(cells).get(at)
     }
 
+    #[inline]
     fn find(&self, partition: i32) -> Option<&QueueCell> {
         let (segment, _, at) = place_of(partition)?;
         self.segments.get(segment)?.get()?.get(at)
@@ -162,6 +167,7 @@ impl Partitions {
 }
 
 /// The segment of a partition, its size, and the place in it.
+#[inline]
 fn place_of(partition: i32) -> Option<(usize, usize, usize)> {
     let number = usize::try_from(partition).ok()? + FIRST_SEGMENT;
     let segment = (number / FIRST_SEGMENT).ilog2();
