@@ -110,7 +110,8 @@ impl Metadata {
 
     /// Notes that the application uses `topic`. A topic that is new is asked for at once, without back-off.
     pub(crate) fn add(&mut self, topic: &str, now: Instant) -> Arc<TopicUsage> {
-        let (usage, is_new) = self.topics.add(topic, now);
+        let next_request = self.request_version + 1;
+        let (usage, is_new) = self.topics.add(topic, next_request, now);
         if is_new {
             self.request_update_for_new_topics();
         }
@@ -204,9 +205,7 @@ impl Metadata {
                 next.cluster_id.as_deref().unwrap_or("none")
             );
         }
-        for topic in response.topics.iter().filter_map(|t| t.name.as_deref()) {
-            self.topics.answered(topic);
-        }
+        self.topics.answered(version.request_version);
         self.publish(next);
         Ok(())
     }

@@ -20,8 +20,8 @@ pub(super) struct TopicsOfInterest {
 #[derive(Debug)]
 struct Interest {
     usage: Arc<TopicUsage>,
-    /// No answer was about this topic yet.
-    is_new: bool,
+    /// The first request that asks for this topic, until it is answered.
+    asked_by: Option<u64>,
 }
 
 impl TopicsOfInterest {
@@ -32,8 +32,14 @@ impl TopicsOfInterest {
         }
     }
 
-    /// The topic is used now; also says whether it was not known before.
-    pub(super) fn add(&mut self, topic: &str, now: Instant) -> (Arc<TopicUsage>, bool) {
+    /// The topic is used now. One that was not known before is asked for by the request `next_request`; also says whether
+    /// that is so.
+    pub(super) fn add(
+        &mut self,
+        topic: &str,
+        next_request: u64,
+        now: Instant,
+    ) -> (Arc<TopicUsage>, bool) {
         if let Some(interest) = self.topics.get(topic) {
             interest.usage.touch(now);
             return (Arc::clone(&interest.usage), false);
@@ -41,10 +47,11 @@ impl TopicsOfInterest {
         let usage = Arc::new(TopicUsage::new(now));
         let interest = Interest {
             usage: Arc::clone(&usage),
-            is_new: true,
+            asked_by: can_be_asked_for(topic).then_some(next_request),
         };
+        let is_new = interest.asked_by.is_some();
         self.topics.insert(topic.into(), interest);
-        (usage, true)
+        (usage, is_new)
     }
 
     pub(super) fn contains(&self, topic: &str) -> bool {
@@ -52,13 +59,15 @@ impl TopicsOfInterest {
     }
 
     pub(super) fn is_new(&self, topic: &str) -> bool {
-        self.topics.get(topic).is_some_and(|topic| topic.is_new)
+        let topic = self.topics.get(topic);
+        topic.is_some_and(|topic| topic.asked_by.is_some())
     }
 
-    /// The first answer about a topic came, even if it was an error: a full update will ask again.
-    pub(super) fn answered(&mut self, topic: &str) {
-        if let Some(interest) = self.topics.get_mut(topic) {
-            interest.is_new = false;
+    /// A request was answered, whatever the answer says about its topics, and even if it says nothing: a full update will
+    /// ask again.
+    pub(super) fn answered(&mut self, request: u64) {
+        for interest in self.topics.values_mut() {
+            interest.asked_by = interest.asked_by.filter(|asked_by| *asked_by > request);
         }
     }
 
@@ -69,7 +78,7 @@ impl TopicsOfInterest {
         now: Instant,
     ) -> Option<(Arc<str>, Arc<TopicUsage>)> {
         let (name, interest) = self.topics.get_key_value(topic)?;
-        if interest.is_new || interest.usage.idle(now) < self.max_idle {
+        if interest.asked_by.is_some() || interest.usage.idle(now) < self.max_idle {
             return Some((Arc::clone(name), Arc::clone(&interest.usage)));
         }
         let idle = interest.usage.idle(now).as_millis();
@@ -82,7 +91,13 @@ impl TopicsOfInterest {
     pub(super) fn names(&self, only_new: bool) -> impl Iterator<Item = &Arc<str>> {
         self.topics
             .iter()
-            .filter(move |(_, interest)| interest.is_new || !only_new)
+            .filter(move |(_, interest)| interest.asked_by.is_some() || !only_new)
             .map(|(name, _)| name)
+            .filter(|name| can_be_asked_for(name))
     }
+}
+
+/// A name that no request can carry must not keep the requests from being sent; its waiters wait in vain.
+fn can_be_asked_for(topic: &str) -> bool {
+    i16::try_from(topic.len()).is_ok()
 }

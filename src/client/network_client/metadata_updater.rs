@@ -95,12 +95,12 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
             let builder = RequestBuilder::of(next.request);
             let request = self.new_client_request(id, builder, now, true);
             self.do_send(request, true, now);
-        } else if !self.is_any_node_connecting() && self.connection_states.can_connect(id, now) {
+        } else if self.connection_states.can_connect(id, now) {
+            // No other one is on its way, since that would be the better choice.
             self.initiate_connect(node, now);
         }
     }
 
-    /// One connection on its way is enough: another one is opened only when it has failed.
     fn is_any_node_connecting(&self) -> bool {
         let snapshot = self.metadata_updater.metadata.snapshot();
         let mut nodes = snapshot.nodes().iter();

@@ -199,6 +199,32 @@ fn a_partial_answer_does_not_make_the_rest_younger() {
     assert_eq!(fixture.time_to_next_update(), ms(1000));
 }
 
+/// Java: none: there a broker that leaves the topic out is asked again at the speed of the network.
+#[test]
+fn a_topic_that_the_answer_leaves_out_is_asked_for_with_backoff() {
+    let mut fixture = Fixture::new(&[TOPIC]);
+    fixture.answer(&response([topic(TOPIC, &[(0, 1)])]));
+    fixture.metadata.add("invoices", fixture.now);
+    fixture.answer(&response([]));
+    fixture.metadata.request_update_for_topic("invoices");
+    assert!(fixture.time_to_next_update() >= ms(80));
+    let request = fixture.request();
+    assert_eq!(names(&request.request), ["invoices", TOPIC]);
+}
+
+/// Java: none: there such a name breaks every request for metadata.
+#[test]
+fn a_name_that_no_request_can_carry_disturbs_nobody() {
+    let mut fixture = Fixture::new(&[TOPIC]);
+    fixture.answer(&response([topic(TOPIC, &[(0, 1)])]));
+    let endless = "x".repeat(40_000);
+    fixture.metadata.add(&endless, fixture.now);
+    assert_eq!(fixture.time_to_next_update(), MAX_AGE);
+    fixture.metadata.request_update_for_topic(&endless);
+    assert!(fixture.time_to_next_update() >= ms(80));
+    assert_eq!(names(&fixture.request().request), [TOPIC]);
+}
+
 #[test]
 fn a_fatal_error_is_part_of_the_snapshot_until_the_next_answer() {
     let mut fixture = Fixture::new(&[TOPIC]);
