@@ -5,6 +5,7 @@ mod connecting;
 mod costs;
 mod finding_nodes;
 mod metadata_updates;
+mod randomized;
 mod requests;
 mod throttling;
 mod timeouts;
