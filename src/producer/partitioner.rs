@@ -219,7 +219,7 @@ mod tests {
             .collect()
     }
 
-    /// Java: `RoundRobinPartitionerTest.testRoundRobinWithKeyBytes`.
+    /// Java: `RoundRobinPartitionerTest.testRoundRobinWithKeyBytes`. Scenario: PT12.
     #[test]
     fn records_go_round_whatever_their_key() {
         assert_eq!(

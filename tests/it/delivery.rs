@@ -1,5 +1,6 @@
 //! Records arrive once and in order, whatever happens on the way.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ottla::embedded::{Api, EmbeddedCluster, Fault};
@@ -236,6 +237,7 @@ fn an_error_tells_every_attempt_and_that_the_record_may_be_there() {
     assert!(!values(&cluster, "t", 0).is_empty(), "and it is");
 }
 
+/// Scenario: PT2.
 #[test]
 fn keys_go_where_java_puts_them() {
     let cluster = EmbeddedCluster::builder()
@@ -245,6 +247,7 @@ fn keys_go_where_java_puts_them() {
     let producer = text_producer(&cluster.bootstrap_servers(), &[]);
     // Java: `Utils.toPositive(Utils.murmur2(key)) % 12`.
     for (key, partition) in [
+        ("", 9),
         ("a", 4),
         ("ab", 2),
         ("abc", 3),
@@ -280,4 +283,18 @@ fn a_topic_that_grows_takes_records_for_its_new_partition() {
             .expect("delivered")
     });
     assert_eq!(metadata.partition(), 2);
+}
+
+/// Scenario: PT2.
+#[test]
+fn ignored_keys_go_round_like_records_without_one() {
+    let cluster = EmbeddedCluster::builder()
+        .topic("t", 12)
+        .start()
+        .expect("loopback");
+    let settings = [("partitioner.ignore.keys", "true"), ("batch.size", "100")];
+    let producer = text_producer(&cluster.bootstrap_servers(), &settings);
+    let sent = all_delivered(&send_numbers(&producer, 0..200));
+    let partitions: BTreeSet<i32> = sent.iter().map(RecordMetadata::partition).collect();
+    assert!(partitions.len() > 1, "one key, yet {partitions:?}");
 }

@@ -42,18 +42,19 @@ impl Source {
             .iter()
             .map(|line| line.trim())
             .filter(|line| !line.is_empty() && !line.starts_with("//"));
-        let mut in_list = false;
+        let (mut in_list, mut in_attribute) = (false, false);
         let mut any = false;
         for line in code {
             any = true;
             let is_mod = line.ends_with(';') && line.contains("mod ");
-            let is_use = line.starts_with("use ")
-                || line.starts_with("pub use ")
-                || line.starts_with("pub(crate) use ");
-            let is_attribute = line.starts_with("#[") || line.starts_with("#![");
+            let is_use = ["use ", "pub use ", "pub(crate) use "]
+                .iter()
+                .any(|start| line.starts_with(start));
+            let is_attribute = in_attribute || line.starts_with("#[") || line.starts_with("#![");
             if !(is_mod || is_use || is_attribute || in_list) {
                 return false;
             }
+            in_attribute = is_attribute && !line.ends_with(']');
             in_list = (is_use || in_list) && !line.ends_with(';');
         }
         any

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::common::error_kind::ErrorKind;
+use crate::protocol::ApiKeys;
 use crate::protocol::messages::produce::BatchIndexAndErrorMessage;
 
 /// Scenario: SE20.
@@ -179,6 +180,23 @@ fn a_version_that_the_broker_does_not_know_is_fatal_for_an_idempotent_producer()
     fixture.pass();
     assert!(error(&second).is_fatal());
     assert_eq!(error(&second).kind(), ErrorKind::UnsupportedVersion);
+}
+
+/// Java: `RecordAccumulatorTest.testIdempotenceWithOldMagic`. A broker that takes no format 2 knows no Produce 3.
+/// Scenario: AC19.
+#[test]
+fn a_broker_too_old_for_our_batches_fails_them_and_their_memory_comes_back() {
+    let mut fixture = Fixture::idempotent(Setup::default());
+    let available = fixture.accumulator.pool().available();
+    fixture.client.limit_version(ApiKeys::Produce, 2);
+    let record = fixture.append(0);
+    fixture.pass();
+    fixture.pass();
+    let error = error(&record);
+    assert_eq!(error.kind(), ErrorKind::UnsupportedVersion);
+    assert_eq!(error.persisted(), Persisted::No);
+    drop(record);
+    assert_eq!(fixture.accumulator.pool().available(), available);
 }
 
 const ID: Uuid = Uuid([7; 16]);
