@@ -228,7 +228,7 @@ mod tests {
         );
     }
 
-    /// Java: `RoundRobinPartitionerTest.testRoundRobinWithUnavailablePartitions`.
+    /// Java: `RoundRobinPartitionerTest.testRoundRobinWithUnavailablePartitions`. Scenario: PT12.
     #[test]
     fn partitions_without_a_leader_are_left_out() {
         assert_eq!(

@@ -26,7 +26,7 @@ fn closing_again_reports_nothing_new() {
         &[("linger.ms", "60000"), ("request.timeout.ms", "1000")],
     );
     for n in 0..10 {
-        let _ = producer.send(record(n)).unwrap();
+        let _sent = producer.send(record(n)).unwrap();
     }
     let report = producer.close(LONG).unwrap();
     assert_eq!((report.delivered(), report.failed()), (10, 0));
@@ -48,7 +48,7 @@ fn dropping_the_last_handle_delivers_everything() {
     );
     let second = producer.clone();
     for n in 0..10_000 {
-        let _ = producer.send(record(n)).unwrap();
+        let _sent = producer.send(record(n)).unwrap();
     }
     drop(producer);
     assert!(second.health().is_open, "another handle is left");
@@ -146,7 +146,7 @@ fn a_callback_that_would_wait_for_the_producer_is_refused() {
     let other = producer.send(record(1)).unwrap();
     let (sender, receiver) = mpsc::channel();
     let inside = producer.clone();
-    let _ = producer
+    let _sent = producer
         .send_with_callback(record(2), move |_| {
             let waits = inside.send(record(3)).unwrap();
             let results = (
@@ -186,7 +186,7 @@ fn a_callback_that_blocks_cannot_hold_up_a_close_with_a_limit() {
     let producer = producer(&cluster, &[]);
     let (release, blocked) = mpsc::channel::<()>();
     let (entered, inside) = mpsc::channel();
-    let _ = producer
+    let _sent = producer
         .send_with_callback(record(0), move |_| {
             entered.send(()).unwrap();
             let _ = blocked.recv();

@@ -189,7 +189,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
     }
 
     /// The partition of the user's choice, or that of the key; nothing leaves it to the built-in partitioner.
-    fn partition(
+    pub(super) fn partition(
         &self,
         record: &RecordToPlace<'_, K, V>,
         snapshot: &MetadataSnapshot,

@@ -25,6 +25,7 @@ use crate::testing::mock_client::MockClient;
 use crate::testing::mock_time::MockTime;
 
 mod hot_path;
+mod placement;
 mod plugins;
 mod refusals;
 mod waiting;

@@ -143,10 +143,10 @@ fn a_partitioner_is_asked_once_per_record_also_when_that_opens_a_batch() {
     let fixture = Fixture::with(&[("batch.size", "0")], plugins);
     fixture.know(2);
     for _ in 0..5 {
-        let _ = fixture.producer.send(record()).unwrap();
+        let _sent = fixture.producer.send(record()).unwrap();
     }
     assert_eq!(partitioner.calls.get(), 5);
-    let _ = fixture.producer.send(record().with_partition(1)).unwrap();
+    let _sent = fixture.producer.send(record().with_partition(1)).unwrap();
     assert_eq!(
         partitioner.calls.get(),
         5,
