@@ -41,13 +41,13 @@ pub(crate) struct BatchHeader {
 }
 
 impl BatchHeader {
-    /// The header as it stands before a body of `body_size` bytes with that checksum.
+    /// The header as it stands before that body.
     pub(crate) fn encode(
         &self,
-        body_size: usize,
-        body: BodyChecksum,
+        body: &[u8],
+        checksum: BodyChecksum,
     ) -> [u8; RECORD_BATCH_OVERHEAD] {
-        self.encode_with(body_size, |checked| body.after(checked))
+        self.encode_with(body.len(), |checked| checksum.after(checked, body))
     }
 
     fn encode_with(
@@ -214,7 +214,7 @@ impl DefaultRecordBatch {
         }
         let body = self.body();
         let bytes = header.encode_with(body.len(), |checked| match log_append_time {
-            Some(_) => BodyChecksum::of(&body).after(checked),
+            Some(_) => BodyChecksum::of(&body).after(checked, &body),
             // Neither offset nor epoch is covered, so that a broker need not read the body.
             None => self.checksum,
         });

@@ -288,7 +288,7 @@ pub(crate) struct SealedRecords {
 }
 
 impl SealedRecords {
-    /// The header for one attempt. The body is not read again.
+    /// The header for one attempt. A large body is not read again.
     pub(crate) fn header(
         &self,
         producer: ProducerIdAndEpoch,
@@ -307,7 +307,7 @@ impl SealedRecords {
             base_sequence: base_sequence.map_or(NO_SEQUENCE, Sequence::to_wire),
             count,
         };
-        header.encode(self.body.len(), self.checksum)
+        header.encode(&self.body, self.checksum)
     }
 
     /// The records as they follow the header, compressed or not.
