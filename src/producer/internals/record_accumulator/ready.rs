@@ -42,10 +42,13 @@ impl RecordDrainer {
             self.accumulator.ready.begin_look();
             self.accumulator.ready.take(&mut self.pending);
             let horizon = self.take_due(now);
-            for partition in std::mem::take(&mut self.pending) {
+            // The list keeps its memory: a pass allocates nothing for looking.
+            let mut pending = std::mem::take(&mut self.pending);
+            for partition in pending.drain(..) {
                 let mut queue = partition.lock();
                 self.examine(&partition, &mut queue, now, horizon);
             }
+            self.pending = pending;
             let next_check = self.next_check(now);
             if !self.accumulator.ready.end_look(next_check) {
                 return ReadyCheckResult {
