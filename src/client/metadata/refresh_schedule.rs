@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::metadata::MetadataConfig;
 use crate::common::exponential_backoff::ExponentialBackoff;
+use crate::protocol::Errors;
 
 /// Wishes, the time of the last answers, and the waits that follow from them.
 #[derive(Debug)]
@@ -49,6 +50,17 @@ impl RefreshSchedule {
         self.needs_full_update = true;
         if reset {
             self.made_progress();
+        }
+    }
+
+    /// An answer about `topic` had this error: where it means that the broker itself knows no better yet, asks again.
+    pub(super) fn ask_again_after(&mut self, error: Errors, topic: &str) {
+        if error.is_invalid_metadata() {
+            log::debug!(
+                "asking for metadata again: topic {topic} has {}",
+                error.name()
+            );
+            self.request_full_update(false);
         }
     }
 

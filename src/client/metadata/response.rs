@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::client::metadata::{LastSeen, LeaderHint, Metadata};
+use crate::client::metadata::{LeaderHint, Metadata};
 use crate::client::metadata_snapshot::{
     MetadataSnapshot, PartitionMetadata, TopicMetadata, TopicUsage,
 };
@@ -80,17 +80,10 @@ impl Metadata {
         last_seen.topic_id = topic.topic_id;
         let error = Errors::from_code(topic.error_code);
         if error != Errors::None {
-            if error.is_invalid_metadata() {
-                log::debug!(
-                    "requesting metadata again since topic {name} has {}",
-                    error.name()
-                );
-                self.schedule.request_full_update(false);
-            }
+            self.schedule.ask_again_after(error, &name);
             next.set_topic_error(&name, error);
             return;
         }
-        let cached = self.snapshot.topic(&name).cloned();
         let mut partitions = vec![PartitionMetadata::default(); topic.partitions.len()];
         for answer in &topic.partitions {
             let number = usize::try_from(answer.partition_index).unwrap_or(usize::MAX);
@@ -101,30 +94,37 @@ impl Metadata {
                 );
                 continue;
             };
-            let error = Errors::from_code(answer.error_code);
-            if error.is_invalid_metadata() {
-                log::debug!(
-                    "requesting metadata again since {name}-{number} has {}",
-                    error.name()
-                );
-                self.schedule.request_full_update(false);
-            }
+            self.schedule
+                .ask_again_after(Errors::from_code(answer.error_code), &name);
             let epoch = LeaderEpoch::from_wire(answer.leader_epoch).filter(|_| reliable_epochs);
-            let verdict = judge(last_seen, number, epoch, is_other_topic);
-            if verdict == Verdict::New {
-                self.schedule.made_progress();
-            }
-            if verdict != Verdict::Older {
-                last_seen.set_epoch(number, epoch);
-                *place = partition(answer, epoch);
-            } else if let Some(known) = cached.as_ref().and_then(|t| t.partitions.get(number)) {
-                *place = known.clone();
-            }
+            *place = self.newest(&name, answer, epoch, is_other_topic);
             place.leader = place.leader.filter(|id| next.node(*id).is_some());
         }
         let mut metadata = TopicMetadata::new(name, topic.topic_id, partitions, usage);
         metadata.is_internal = topic.is_internal;
         next.set_topic(metadata);
+    }
+
+    /// What is to be believed about a partition: the answer, or what was known before.
+    fn newest(
+        &mut self,
+        topic: &Arc<str>,
+        answer: &MetadataResponsePartition,
+        epoch: Option<LeaderEpoch>,
+        is_other_topic: bool,
+    ) -> PartitionMetadata {
+        let number = usize::try_from(answer.partition_index).unwrap_or(usize::MAX);
+        let last_seen = self.last_seen.entry(Arc::clone(topic)).or_default();
+        match judge(last_seen.epoch(number), epoch, is_other_topic) {
+            Verdict::Older => {
+                let known = self.snapshot.partition(topic, answer.partition_index);
+                return known.cloned().unwrap_or_default();
+            }
+            Verdict::New => self.schedule.made_progress(),
+            Verdict::Same => {}
+        }
+        last_seen.set_epoch(number, epoch);
+        partition(answer, epoch)
     }
 
     /// Takes over leaders that a broker named in passing (KIP-951), where they are news; returns the partitions that have a
@@ -213,12 +213,11 @@ enum Verdict {
 }
 
 fn judge(
-    last_seen: &LastSeen,
-    partition: usize,
+    last_seen: Option<LeaderEpoch>,
     epoch: Option<LeaderEpoch>,
     is_other_topic: bool,
 ) -> Verdict {
-    match (last_seen.epoch(partition), epoch) {
+    match (last_seen, epoch) {
         // Without an epoch nothing can be compared, so the answer is believed.
         (_, None) | (None, Some(_)) => Verdict::New,
         (Some(_), Some(_)) if is_other_topic => Verdict::New,
