@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::Guard;
 
+use crate::client::metadata_handle::MetadataHandle;
 use crate::client::metadata_snapshot::MetadataSnapshot;
 use crate::common::cluster::PartitionInfo;
 use crate::common::error_kind::ErrorKind;
@@ -40,19 +41,14 @@ impl<K: ?Sized, V: ?Sized> Inner<K, V> {
         now: Instant,
         max_block: Duration,
     ) -> Result<Known, KafkaError> {
-        let snapshot = self.metadata.current();
-        if let Some(topic) = snapshot.topic(wanted.topic) {
-            topic.usage.touch(now);
-            if wanted.is_among(topic.partitions.len()) {
-                return Ok(Known { snapshot, now });
-            }
+        if let Some(known) = self.known(wanted, now) {
+            return Ok(known);
         }
-        if let Some(error) = fatal_topic_error(&snapshot, wanted.topic) {
+        if let Some(error) = fatal_topic_error(&self.metadata.current(), wanted.topic) {
             if error.kind() == ErrorKind::InvalidTopic {
                 return Err(error);
             }
         }
-        drop(snapshot);
         self.process.check()?;
         self.wait_for_topic(wanted, now, self.patience(max_block))
     }
@@ -79,6 +75,15 @@ impl<K: ?Sized, V: ?Sized> Inner<K, V> {
         }
     }
 
+    /// The view of this moment, where it has what is wanted.
+    fn known(&self, wanted: Wanted<'_>, now: Instant) -> Option<Known> {
+        let snapshot = self.metadata.current();
+        let topic = snapshot.topic(wanted.topic)?;
+        topic.usage.touch(now);
+        let found = wanted.is_among(topic.partitions.len());
+        found.then_some(Known { snapshot, now })
+    }
+
     fn wait_for_topic(
         &self,
         wanted: Wanted<'_>,
@@ -88,9 +93,12 @@ impl<K: ?Sized, V: ?Sized> Inner<K, V> {
         let until = deadline(start, max_block);
         let mut now = start;
         loop {
-            // Again in each round: the topic may have expired in the meantime.
-            self.metadata.add(wanted.topic, now);
-            let version = self.metadata.request_update_for_topic(wanted.topic);
+            let Some(version) = self.request_update(wanted, now) else {
+                if let Some(known) = self.known(wanted, now) {
+                    return Ok(known);
+                }
+                continue;
+            };
             self.closing.wakeup();
             let updated = match self.metadata.await_update(version, until) {
                 Ok(updated) => updated,
@@ -106,12 +114,18 @@ impl<K: ?Sized, V: ?Sized> Inner<K, V> {
             if let Some(error) = fatal_topic_error(&updated, wanted.topic) {
                 return Err(error);
             }
-            let snapshot = self.metadata.current();
-            let count = snapshot.partition_count(wanted.topic).unwrap_or(0);
-            if wanted.is_among(count) {
-                return Ok(Known { snapshot, now });
-            }
         }
+    }
+
+    /// Asks for news of the topic, and says newer than what they must be; nothing where the news is there already, since
+    /// another thread may have asked for it.
+    fn request_update(&self, wanted: Wanted<'_>, now: Instant) -> Option<u64> {
+        self.metadata.with(|core| {
+            // Again in each round: the topic may have expired in the meantime.
+            core.add(wanted.topic, now);
+            let count = core.snapshot().partition_count(wanted.topic).unwrap_or(0);
+            (!wanted.is_among(count)).then(|| core.request_update_for_topic(wanted.topic))
+        })
     }
 
     fn late(&self, wanted: Wanted<'_>, max_block: Duration) -> KafkaError {
