@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use crate::common::sync::{Mutex, Rank};
 use crate::producer::internals::produce_request_result::ProduceRequestResult;
@@ -21,7 +22,8 @@ pub(crate) struct IncompleteBatches {
 
 #[derive(Debug, Default)]
 struct Slots {
-    results: Vec<Option<Arc<ProduceRequestResult>>>,
+    /// With the time at which each batch was created.
+    results: Vec<Option<(Arc<ProduceRequestResult>, Instant)>>,
     free: Vec<usize>,
 }
 
@@ -34,8 +36,12 @@ impl IncompleteBatches {
     }
 
     /// Adds a batch, which stays until the entry is dropped.
-    pub(crate) fn add(self: &Arc<Self>, result: &Arc<ProduceRequestResult>) -> IncompleteEntry {
-        let result = Some(Arc::clone(result));
+    pub(crate) fn add(
+        self: &Arc<Self>,
+        result: &Arc<ProduceRequestResult>,
+        created: Instant,
+    ) -> IncompleteEntry {
+        let result = Some((Arc::clone(result), created));
         let mut slots = self.slots.lock();
         let slot = match slots.free.pop() {
             Some(slot) => {
@@ -57,7 +63,14 @@ impl IncompleteBatches {
     /// The results of all batches that are not done at this moment.
     pub(crate) fn results(&self) -> Vec<Arc<ProduceRequestResult>> {
         let slots = self.slots.lock();
-        slots.results.iter().flatten().map(Arc::clone).collect()
+        let results = slots.results.iter().flatten();
+        results.map(|(result, _)| Arc::clone(result)).collect()
+    }
+
+    /// When the oldest of them was created; looks at each.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        let slots = self.slots.lock();
+        slots.results.iter().flatten().map(|(_, at)| *at).min()
     }
 
     pub(crate) fn len(&self) -> usize {

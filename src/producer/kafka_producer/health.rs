@@ -4,6 +4,8 @@
 //! Differs: one cheap snapshot instead of a map of a hundred names.
 //! Threads: any. Locks: leaves, for short.
 
+use std::time::Duration;
+
 use crate::common::kafka_error::KafkaError;
 use crate::producer::kafka_producer::Inner;
 
@@ -15,7 +17,7 @@ pub struct ProducerHealth {
     pub client_id: String,
     /// Whether records are accepted.
     pub is_open: bool,
-    /// Why the producer stopped by itself, if it did.
+    /// Why the producer stopped by itself, where it did.
     pub failure: Option<KafkaError>,
     /// How many brokers are known; 0 until one of the bootstrap servers has answered.
     pub known_brokers: usize,
@@ -23,12 +25,12 @@ pub struct ProducerHealth {
     pub last_connection_error: Option<String>,
     /// How many batches have no outcome yet.
     pub incomplete_batches: usize,
+    /// How long the oldest record without an outcome has been waiting for it.
+    pub oldest_unacknowledged: Option<Duration>,
     /// `buffer.memory`, in bytes.
     pub buffer_total: usize,
     /// The bytes of it that nobody holds.
     pub buffer_available: usize,
-    /// How many threads wait for buffer memory.
-    pub waiting_threads: usize,
     /// Records that a broker acknowledged, since the producer was made.
     pub records_acknowledged: u64,
     /// Records that failed for good, since the producer was made.
@@ -57,9 +59,13 @@ impl<K: ?Sized, V: ?Sized> Inner<K, V> {
                 .last_connection_error()
                 .map(|reason| reason.to_string()),
             incomplete_batches: self.accumulator.incomplete().len(),
+            oldest_unacknowledged: self
+                .accumulator
+                .incomplete()
+                .oldest()
+                .map(|created| self.time.now().saturating_duration_since(created)),
             buffer_total: pool.total(),
             buffer_available: pool.available(),
-            waiting_threads: pool.queued(),
             records_acknowledged: metrics.acknowledged_total(),
             records_failed: metrics.failed_total(),
             counters: metrics.snapshot(),

@@ -82,7 +82,7 @@ impl ProducerBatch {
             records: Records::Sealed(records),
             identity: None,
             delivery: self.delivery.of_part(),
-            _incomplete: incomplete.add(&result),
+            _incomplete: incomplete.add(&result, self.created),
             result: Arc::clone(&result),
         };
         (Part { first, result }, batch)

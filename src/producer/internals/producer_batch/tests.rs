@@ -32,7 +32,7 @@ fn batch() -> (ProducerBatch, Arc<IncompleteBatches>) {
     let tp = TopicPartition::new("test", 1);
     let result = Arc::new(ProduceRequestResult::new(tp, Weak::<NoOwner>::new()));
     let incomplete = IncompleteBatches::new();
-    let entry = incomplete.add(&result);
+    let entry = incomplete.add(&result, SystemTime.now());
     let buffer = BufferPool::new(4096, 4096)
         .try_allocate(4096)
         .expect("all of it");

@@ -184,7 +184,7 @@ impl Append<'_> {
         let owner: Weak<dyn BatchOwner> = Arc::downgrade(self.partition) as Weak<dyn BatchOwner>;
         let tp = self.partition.topic_partition().clone();
         let result = Arc::new(ProduceRequestResult::new(tp, owner));
-        let incomplete = accumulator.incomplete.add(&result);
+        let incomplete = accumulator.incomplete.add(&result, now);
         let config = &accumulator.config;
         let ratio = accumulator.ratio_of(self.partition.topic_partition());
         let records = OpenRecords::new(buffer, |memory| {

@@ -149,3 +149,19 @@ fn a_full_buffer_is_told_with_its_figures_and_what_was_buffered_stays() {
     assert_eq!(error.time_limit(), Some(TimeLimit::MaxBlock));
     assert!(!kept.is_done());
 }
+
+#[test]
+fn the_health_of_a_producer_shows_what_waits() {
+    let fixture = Fixture::new(&[("buffer.memory", "65536")]);
+    let health = fixture.producer.health();
+    assert_eq!((health.known_brokers, health.incomplete_batches), (0, 0));
+    assert_eq!(health.oldest_unacknowledged, None);
+    fixture.know(1);
+    let _sent = fixture.producer.send(record()).unwrap();
+    fixture.time.advance(Duration::from_millis(7));
+    let health = fixture.producer.health();
+    assert!(health.is_open && health.failure.is_none());
+    assert_eq!((health.known_brokers, health.incomplete_batches), (1, 1));
+    assert_eq!(health.oldest_unacknowledged, Some(Duration::from_millis(7)));
+    assert!(health.buffer_available < health.buffer_total);
+}
