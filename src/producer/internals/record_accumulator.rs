@@ -38,7 +38,6 @@ mod topics;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::ready::ReadyCheckResult;
 pub(crate) use self::record_drainer::RecordDrainer;
 
 use self::node_latency::NodeLatencies;

@@ -27,6 +27,10 @@ pub(crate) struct Splitter<'a> {
 impl ProducerBatch {
     /// Cuts a sealed batch into two or more, each with some of its records in their order. A batch of one record comes
     /// back as it is. The parts have no number yet and no memory of the pool.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the batch comes back by value, as it came"
+    )]
     pub(crate) fn split(mut self, splitter: &mut Splitter<'_>) -> Result<Vec<Self>, Self> {
         let sealed = match self.sealed() {
             Some(sealed) if sealed.record_count() > 1 => sealed.clone(),

@@ -36,13 +36,13 @@ impl RecordDrainer {
             };
             let room = (!batches.is_empty()).then(|| max_request_size.saturating_sub(size));
             match self.take_head(node, &partition, room, now) {
-                Taken::Batch(mut batch) => {
+                Ok(mut batch) => {
                     self.seal(&mut batch);
                     size += batch.size_in_bytes();
                     batches.push(batch);
                 }
-                Taken::Nothing => {}
-                Taken::TooLarge => {
+                Err(NotTaken::HasNone) => {}
+                Err(NotTaken::IsTooLarge) => {
                     list.push_front(partition);
                     break;
                 }
@@ -74,16 +74,16 @@ impl RecordDrainer {
         partition: &Arc<PartitionQueue>,
         room: Option<usize>,
         now: Instant,
-    ) -> Taken {
+    ) -> Result<ProducerBatch, NotTaken> {
         let mut queue = partition.lock();
         let is_here = queue.place == Place::Sendable(node);
         let size = queue.head().map_or(0, ProducerBatch::size_in_bytes);
         if is_here && room.is_some_and(|room| size > room) {
-            return Taken::TooLarge;
+            return Err(NotTaken::IsTooLarge);
         }
         queue.leave_list_of(node);
         if !is_here {
-            return Taken::Nothing;
+            return Err(NotTaken::HasNone);
         }
         let batch = self.take_numbered_head(partition, &mut queue);
         if let Some(batch) = &batch {
@@ -91,7 +91,7 @@ impl RecordDrainer {
             queue.muted = self.accumulator.config.guarantee_message_order;
         }
         self.examine(partition, &mut queue, now, now);
-        batch.map_or(Taken::Nothing, Taken::Batch)
+        batch.ok_or(NotTaken::HasNone)
     }
 
     /// Numbers follow the order of the queue because they are given under its lock.
@@ -132,8 +132,8 @@ impl RecordDrainer {
     }
 }
 
-enum Taken {
-    Batch(ProducerBatch),
-    Nothing,
-    TooLarge,
+/// Why a partition gave no batch.
+enum NotTaken {
+    HasNone,
+    IsTooLarge,
 }

@@ -126,14 +126,14 @@ impl RecordDrainer {
                     .or_default()
                     .push_back(Arc::clone(partition));
             }
-            Place::Lingering(until) | Place::BackingOff(until) => {
-                if queue.timer.is_none_or(|at| at > until) {
-                    queue.timer = Some(until);
-                    self.timers.push(Reverse(Timer {
-                        at: until,
-                        partition: Arc::clone(partition),
-                    }));
-                }
+            Place::Lingering(until) | Place::BackingOff(until)
+                if queue.timer.is_none_or(|at| at > until) =>
+            {
+                queue.timer = Some(until);
+                self.timers.push(Reverse(Timer {
+                    at: until,
+                    partition: Arc::clone(partition),
+                }));
             }
             Place::Leaderless => self.leaderless.push(Arc::clone(partition)),
             Place::Blocked => self.blocked.push(Arc::clone(partition)),

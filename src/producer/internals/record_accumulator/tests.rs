@@ -131,7 +131,7 @@ impl Fixture {
         count
     }
 
-    fn ready(&mut self) -> ReadyCheckResult {
+    fn ready(&mut self) -> super::ready::ReadyCheckResult {
         let now = self.now();
         let snapshot = Arc::clone(&self.snapshot);
         self.drainer.ready(&snapshot, now)
