@@ -206,11 +206,17 @@ impl RecordDrainer {
     }
 
     fn take_from_all(&mut self, wanted: impl Fn(&ProducerBatch) -> bool) -> Vec<ProducerBatch> {
-        let queues = self.accumulator.topics.queues();
-        queues
-            .iter()
-            .flat_map(|queue| queue.lock().take_where(&wanted))
-            .collect()
+        let mut all = Vec::new();
+        for partition in self.accumulator.topics.queues() {
+            let mut queue = partition.lock();
+            let taken = queue.take_where(&wanted);
+            if !taken.is_empty() {
+                // What it waited for was for these; the next record must not wait for that.
+                self.look_again(&partition, &mut queue);
+                all.extend(taken);
+            }
+        }
+        all
     }
 
     pub(super) fn find(&self, tp: &TopicPartition) -> Option<Arc<PartitionQueue>> {

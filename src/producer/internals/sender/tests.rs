@@ -13,7 +13,7 @@ use crate::common::sync::Rank;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::producer_batch::{Callback, RecordToAppend};
 use crate::producer::internals::record_accumulator::{
-    AccumulatorConfig, Destination, RecordAccumulator,
+    AccumulatorConfig, Destination, RecordAccumulator, RecordAppendResult,
 };
 use crate::protocol::errors::Errors;
 use crate::protocol::messages::init_producer_id::InitProducerIdResponse;
@@ -210,12 +210,26 @@ impl Fixture {
         self.append_with(partition, b"value", None)
     }
 
+    /// Appends a record; returns whether the I/O thread would be woken for it.
+    fn append_and_tell(&self, partition: i32) -> bool {
+        self.append_record(partition, b"value", None).wake
+    }
+
     fn append_with(
         &self,
         partition: i32,
         value: &[u8],
-        mut callback: Option<Callback>,
+        callback: Option<Callback>,
     ) -> FutureRecordMetadata {
+        self.append_record(partition, value, callback).future
+    }
+
+    fn append_record(
+        &self,
+        partition: i32,
+        value: &[u8],
+        mut callback: Option<Callback>,
+    ) -> RecordAppendResult {
         let snapshot = self.metadata.current();
         let to = Destination {
             topic: snapshot.topic(TOPIC).expect("known"),
@@ -231,7 +245,7 @@ impl Fixture {
         let appended = self
             .accumulator
             .append(to, &record, &mut callback, now, ms(1000));
-        appended.expect("appended").future
+        appended.expect("appended")
     }
 
     /// One pass that leaves the client open.

@@ -84,6 +84,21 @@ fn losing_the_permission_while_sending_is_fatal() {
     assert!(error(&later).is_fatal());
 }
 
+#[test]
+fn after_a_fatal_error_every_record_fails_wherever_its_partition_waited() {
+    let mut fixture = Fixture::idempotent(Setup::default());
+    let refused = fixture.append(0);
+    fixture.pass();
+    fixture.set_leaders(&[0, -1, 1, 1], 2);
+    let leaderless = fixture.append(1);
+    fixture.pass();
+    fixture.answer(0, Errors::ClusterAuthorizationFailed, -1);
+    fixture.pass();
+    assert!(refused.is_done() && error(&leaderless).is_fatal());
+    let again = fixture.append_and_tell(1);
+    assert!(again, "the I/O thread is told of the next record");
+}
+
 /// Java: `SenderTest.testIdempotenceWithMultipleInflights`. Scenario: ID2.
 #[test]
 fn two_batches_in_flight_have_numbers_in_a_row() {
