@@ -30,14 +30,23 @@ fn in_place_of(instead: &str) -> String {
     }
 }
 
-/// The key with the fewest changed letters, where so few are changed that it can be a slip.
+/// The key with the fewest changed letters, where so few are changed that it can be a slip; else the shortest one that
+/// begins so, for a unit left out.
 fn nearest(unknown: &str) -> Option<&'static str> {
-    let squeezed = |name: &str| name.replace(['_', '-'], ".");
-    keys()
-        .map(|key| (distance(&squeezed(unknown), key.name()), key.name()))
+    let unknown = unknown.replace(['_', '-'], ".");
+    let slip = keys()
+        .map(|key| (distance(&unknown, key.name()), key.name()))
         .min()
         .filter(|(distance, name)| *distance <= 1 + name.len() / 6)
-        .map(|(_, name)| name)
+        .map(|(_, name)| name);
+    let begins_so = |name: &&str| {
+        let rest = name.strip_prefix(unknown.as_str());
+        rest.is_some_and(|rest| rest.starts_with('.'))
+    };
+    slip.or_else(|| {
+        let names = keys().map(|key| key.name()).filter(begins_so);
+        names.min_by_key(|name| name.len())
+    })
 }
 
 /// Levenshtein's distance: how many letters to add, drop or change.

@@ -48,6 +48,15 @@ fn keys_and_values_are_trimmed_and_the_last_one_counts() {
 }
 
 #[test]
+fn a_unit_left_out_is_suggested() {
+    let error = with(&[("linger", "1")]).expect_err("no such key");
+    assert_eq!(
+        error.message(),
+        "unknown key linger: did you mean linger.ms?"
+    );
+}
+
+#[test]
 fn an_unknown_key_is_refused_unless_one_key_relaxes_it() {
     assert_eq!(
         refused(&[("lingr.ms", "1"), ("queue.buffering.max.ms", "5")]),
