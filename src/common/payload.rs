@@ -10,6 +10,11 @@ use std::sync::Arc;
 
 /// Who lent the memory of a [`Payload`] and wants it back.
 pub(crate) trait Lender: Send + Sync {
+    /// Lends empty memory for `size` bytes where there is some at hand; whoever gets it owes it to [`take_back`](Self::take_back).
+    fn try_lend(&self, _size: usize) -> Option<Vec<u8>> {
+        None
+    }
+
     /// Takes back the memory. Called once, on the thread that drops the last clone; must not block.
     fn take_back(&self, memory: Vec<u8>);
 }

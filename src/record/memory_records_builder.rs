@@ -210,6 +210,14 @@ impl MemoryRecordsBuilder {
         if codec != CompressionType::None {
             match compressors.compress(self.compression, &body) {
                 Ok(compressed) if compressed.len() <= body.capacity() => {
+                    // What is far too large for what is left of the records serves others better.
+                    let smaller = lender
+                        .as_ref()
+                        .filter(|_| compressed.len() <= body.capacity() / 4)
+                        .and_then(|lender| lender.try_lend(compressed.len()));
+                    if let (Some(smaller), Some(lender)) = (smaller, &lender) {
+                        lender.take_back(std::mem::replace(&mut body, smaller));
+                    }
                     body.clear();
                     body.extend_from_slice(compressed);
                 }

@@ -62,11 +62,11 @@ impl BufferPool {
 
     /// A buffer of at least `size` bytes where that needs no waiting and overtakes nobody who waits.
     pub(crate) fn try_allocate(self: &Arc<Self>, size: usize) -> Option<PooledBuffer> {
-        let mut core = self.core.lock();
-        let size = core.class_size(size);
-        let recycled = core.take(size)?;
-        drop(core);
-        self.lend(size, recycled).ok()
+        let memory = self.try_lend(size)?;
+        Some(PooledBuffer {
+            memory,
+            pool: Arc::clone(self),
+        })
     }
 
     /// A buffer of at least `size` bytes; waits for it behind everybody who waits already.
@@ -145,14 +145,14 @@ impl BufferPool {
         size: usize,
         recycled: Option<Vec<u8>>,
     ) -> Result<PooledBuffer, KafkaError> {
-        let memory = match recycled {
-            Some(memory) => memory,
-            None => self.fresh(size)?,
-        };
         Ok(PooledBuffer {
-            memory,
+            memory: self.memory(size, recycled)?,
             pool: Arc::clone(self),
         })
+    }
+
+    fn memory(&self, size: usize, recycled: Option<Vec<u8>>) -> Result<Vec<u8>, KafkaError> {
+        recycled.map_or_else(|| self.fresh(size), Ok)
     }
 
     fn fresh(&self, size: usize) -> Result<Vec<u8>, KafkaError> {
@@ -191,6 +191,14 @@ impl BufferPool {
 }
 
 impl Lender for BufferPool {
+    fn try_lend(&self, size: usize) -> Option<Vec<u8>> {
+        let mut core = self.core.lock();
+        let size = core.class_size(size);
+        let recycled = core.take(size)?;
+        drop(core);
+        self.memory(size, recycled).ok()
+    }
+
     fn take_back(&self, memory: Vec<u8>) {
         let size = memory.capacity();
         if size > 0 {

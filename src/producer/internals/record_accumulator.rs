@@ -51,6 +51,8 @@ pub(crate) struct RecordAccumulator {
     pool: Arc<BufferPool>,
     incomplete: Arc<IncompleteBatches>,
     ready: Arc<ReadyList>,
+    /// How large the buffer of a batch may grow, unless a single record needs more.
+    largest_buffer: usize,
     ratios: CompressionRatioEstimator,
     latencies: NodeLatencies,
     time: Arc<dyn Time>,
@@ -108,16 +110,17 @@ impl RecordAccumulator {
     ) -> Arc<Self> {
         let ready = Arc::new(ReadyList::new(time.now(), wakeup));
         let batch_size = config.batch_size.max(1);
-        let plain_size = match config.compression.codec() {
+        let largest_buffer = match config.compression.codec() {
             CompressionType::None => batch_size,
             _ => batch_size.saturating_mul(PLAIN_FACTOR),
         };
-        let pool = BufferPool::new(config.buffer_memory, plain_size);
+        let pool = BufferPool::new(config.buffer_memory, largest_buffer);
         Arc::new(Self {
             topics: Topics::new(batch_size, Arc::clone(&ready)),
             pool,
             incomplete: IncompleteBatches::new(),
             ready,
+            largest_buffer,
             ratios: CompressionRatioEstimator::new(),
             latencies: NodeLatencies::new(config.availability_timeout),
             time,
@@ -244,6 +247,6 @@ impl fmt::Debug for RecordAccumulator {
     }
 }
 
-/// Records are compressed when their batch is complete, so the buffer of a batch holds more than `batch.size`; buffers of
-/// up to this many times that size are kept for reuse.
+/// Records are compressed when their batch is complete, so the buffer of a batch holds more than `batch.size`: up to this
+/// many times as much.
 const PLAIN_FACTOR: usize = 16;

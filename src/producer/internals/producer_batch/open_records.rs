@@ -38,20 +38,24 @@ impl<'a, H: RecordHeader> RecordToAppend<'a, H> {
 pub(crate) struct OpenRecords {
     builder: MemoryRecordsBuilder,
     pool: Arc<BufferPool>,
+    /// How much the buffer may grow to. Plain records that compress well would otherwise fill the pool with one batch.
+    largest: usize,
     /// Whether the pool could not spare a larger buffer: the batch is smaller than it wanted to be.
     starved: bool,
 }
 
 impl OpenRecords {
-    /// Records whose first ones go into `buffer`; `open` makes their builder.
+    /// Records whose first ones go into `buffer`, which grows to `largest`; `open` makes their builder.
     pub(crate) fn new(
         buffer: PooledBuffer,
+        largest: usize,
         open: impl FnOnce(Vec<u8>) -> MemoryRecordsBuilder,
     ) -> Self {
         let pool = Arc::clone(buffer.pool());
         Self {
             builder: open(buffer.into_memory()),
             pool,
+            largest,
             starved: false,
         }
     }
@@ -125,8 +129,14 @@ impl OpenRecords {
 
     fn grow(&mut self, size: usize) -> bool {
         let written = self.builder.plain_size();
-        let capacity = written + self.builder.spare_capacity();
-        let bigger = self.pool.try_allocate((written + size).max(capacity * 2));
+        let doubled = (written + self.builder.spare_capacity()) * 2;
+        let needed = written + size;
+        if needed > self.largest {
+            return false;
+        }
+        let bigger = self
+            .pool
+            .try_allocate(needed.max(doubled.min(self.largest)));
         match bigger {
             Some(bigger) => {
                 let old = self.builder.grow_into(bigger.into_memory());

@@ -36,7 +36,7 @@ fn batch() -> (ProducerBatch, Arc<IncompleteBatches>) {
     let buffer = BufferPool::new(4096, 4096)
         .try_allocate(4096)
         .expect("all of it");
-    let records = OpenRecords::new(buffer, |memory| {
+    let records = OpenRecords::new(buffer, 4096, |memory| {
         MemoryRecordsBuilder::new(memory, 4096, Compression::NONE, 1.0)
     });
     (

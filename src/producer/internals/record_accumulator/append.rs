@@ -187,7 +187,7 @@ impl Append<'_> {
         let incomplete = accumulator.incomplete.add(&result, now);
         let config = &accumulator.config;
         let ratio = accumulator.ratio_of(self.partition.topic_partition());
-        let records = OpenRecords::new(buffer, |memory| {
+        let records = OpenRecords::new(buffer, accumulator.largest_buffer, |memory| {
             MemoryRecordsBuilder::new(memory, config.batch_size, config.compression, ratio)
         });
         let mut batch = ProducerBatch::new(Arc::clone(&result), now, records, incomplete);

@@ -150,3 +150,39 @@ fn a_batch_that_cannot_grow_is_full_and_the_next_one_waits_for_memory() {
     assert_eq!(fixture.available(), 600);
     drop(fixture.append(0, VALUE));
 }
+
+/// A batch that compressed well gives back what it does not need any more while it is on its way.
+#[cfg(feature = "gzip")]
+#[test]
+fn a_compressed_batch_holds_little_memory_and_never_grows_without_bounds() {
+    use crate::record::compression_type::CompressionType;
+    let compression = Compression::of(CompressionType::Gzip).expect("the feature is on");
+    let mut fixture = Fixture::new(
+        &[1],
+        AccumulatorConfig {
+            compression,
+            ..lingering(60_000)
+        },
+    );
+    let total = fixture.available();
+    let mut in_flight = Vec::new();
+    for _ in 0..20_000 {
+        drop(fixture.append(0, VALUE));
+        // An open batch, one that is full, and what the others need.
+        assert!(total - fixture.available() <= 2 * 16 * 1024 + 512 * in_flight.len());
+        in_flight.extend(fixture.pass());
+    }
+    let last = in_flight.last().expect("there were many");
+    let plain = last.record_count() as usize * VALUE.len();
+    assert!(
+        plain > 8 * 1024 && plain <= 16 * 1024,
+        "{plain} plain bytes"
+    );
+    in_flight.into_iter().for_each(complete);
+    fixture
+        .drainer
+        .abort_undrained()
+        .into_iter()
+        .for_each(complete);
+    assert_eq!(fixture.available(), total);
+}
