@@ -29,12 +29,6 @@ pub(crate) struct ClientRequest {
 }
 
 impl ClientRequest {
-    /// The same request with a time limit of its own.
-    #[must_use]
-    pub(crate) fn with_timeout(self, timeout: Duration) -> Self {
-        Self { timeout, ..self }
-    }
-
     pub(crate) fn api_key(&self) -> ApiKeys {
         self.builder.api_key()
     }
@@ -125,9 +119,6 @@ impl fmt::Debug for RequestBuilder {
 pub(crate) struct ClientResponse {
     pub(crate) correlation_id: i32,
     pub(crate) destination: NodeId,
-    pub(crate) api_key: ApiKeys,
-    /// The version of request and response; the latest allowed one where the request was not sent.
-    pub(crate) version: i16,
     pub(crate) outcome: Outcome,
     /// From the request's creation to its end.
     pub(crate) latency: Duration,

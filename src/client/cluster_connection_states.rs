@@ -1,8 +1,7 @@
 //! How far the connection to each node is, when to try again, and where.
 //!
 //! Java: `clients/ClusterConnectionStates.java`.
-//! Differs: deadlines instead of a last attempt and a wait; the addresses of a node are handed in, never looked up here; the
-//! reason of the last failure is kept.
+//! Differs: deadlines instead of a last attempt and a wait; the addresses of a node are handed in, never looked up here.
 //! Threads: the I/O thread. Locks: none.
 
 mod node_addresses;
@@ -68,7 +67,6 @@ struct NodeConnectionState {
     throttled_until: Option<Instant>,
     /// Kept until the next login succeeds.
     authentication_error: Option<KafkaError>,
-    last_error: Option<Arc<str>>,
 }
 
 /// The states of all nodes that were ever tried.
@@ -133,7 +131,6 @@ impl ClusterConnectionStates {
                 last_connect_attempt: now,
                 throttled_until: None,
                 authentication_error: None,
-                last_error: None,
             };
             self.nodes.insert(id, new);
         }
@@ -185,7 +182,6 @@ impl ClusterConnectionStates {
     pub(crate) fn ready(&mut self, id: NodeId) {
         if let Some(node) = self.established(id, ConnectionState::Ready) {
             node.authentication_error = None;
-            node.last_error = None;
             node.failed_attempts = 0;
         }
     }
@@ -213,13 +209,6 @@ impl ClusterConnectionStates {
     pub(crate) fn remove(&mut self, id: NodeId) {
         self.nodes.remove(&id);
         self.connecting.retain(|connecting| *connecting != id);
-    }
-
-    /// Keeps the reason of a failure for people to read.
-    pub(crate) fn set_last_error(&mut self, id: NodeId, error: Arc<str>) {
-        if let Some(node) = self.nodes.get_mut(&id) {
-            node.last_error = Some(error);
-        }
     }
 
     /// The addresses of the node's host were looked up.
@@ -256,11 +245,6 @@ impl ClusterConnectionStates {
         self.nodes.get(&id).is_some_and(|node| {
             node.state == ConnectionState::Ready && node.throttled_until.is_none_or(|at| at <= now)
         })
-    }
-
-    /// Whether any node takes requests now.
-    pub(crate) fn has_ready_nodes(&self, now: Instant) -> bool {
-        self.nodes.keys().any(|id| self.is_ready(*id, now))
     }
 
     pub(crate) fn is_connected(&self, id: NodeId) -> bool {
@@ -328,13 +312,13 @@ impl ClusterConnectionStates {
         self.nodes.get(&id).map_or(0, |node| node.failed_attempts)
     }
 
+    /// Why the last login was refused, until one succeeds.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for coordinators, which come with transactions")
+    )]
     pub(crate) fn authentication_error(&self, id: NodeId) -> Option<&KafkaError> {
         self.nodes.get(&id)?.authentication_error.as_ref()
-    }
-
-    /// Why the last connection ended or did not come about, until the node can be used again.
-    pub(crate) fn last_error(&self, id: NodeId) -> Option<&Arc<str>> {
-        self.nodes.get(&id)?.last_error.as_ref()
     }
 
     /// How long until an attempt has to be over.

@@ -2,7 +2,7 @@
 //!
 //! Java: `clients/ClientUtils.java`, `clients/HostResolver.java`, `clients/DefaultHostResolver.java`.
 //! Differs: names are looked up on a short-lived thread, since a resolver may block for half a minute; an IP address needs
-//! no lookup; reverse names come from the resolver given, because the standard library has none.
+//! no lookup; canonical names (`client.dns.lookup`) are not offered, since the standard library has no reverse lookup.
 //! Threads: `resolve` on any thread, `HostLookups` on the I/O thread. Locks: one leaf, for the results.
 
 use std::fmt;
@@ -25,11 +25,6 @@ pub(crate) trait HostResolver: Send + Sync + fmt::Debug {
     /// Where the name is not known, or nobody could be asked.
     fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>>;
 
-    /// The full name of the host at `address`, where it is known.
-    fn canonical_name(&self, _address: IpAddr) -> Option<String> {
-        None
-    }
-
     /// Whether `resolve` may block, so that the I/O thread must not call it.
     fn may_block(&self) -> bool {
         true
@@ -48,23 +43,12 @@ impl HostResolver for DefaultHostResolver {
     }
 }
 
-/// `client.dns.lookup`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum ClientDnsLookup {
-    /// Each name is kept, and all its addresses are tried in turn.
-    #[default]
-    UseAllDnsIps,
-    /// Each bootstrap name becomes one server per address, by its canonical name (Kerberos behind an alias).
-    ResolveCanonicalBootstrapServersOnly,
-}
-
 /// `bootstrap.servers` as nodes -1, -2, and so on. Blocks while names are looked up.
 ///
 /// # Errors
 /// Where an entry is no address, or none of the names can be resolved.
 pub(crate) fn parse_and_validate_addresses(
     servers: &[String],
-    lookup: ClientDnsLookup,
     resolver: &dyn HostResolver,
 ) -> Result<Vec<Node>, KafkaError> {
     let mut found: Vec<(String, u16)> = Vec::new();
@@ -73,22 +57,9 @@ pub(crate) fn parse_and_validate_addresses(
             continue;
         }
         let (host, port) = parse_address(entry)?;
-        let addresses = match addresses_of(resolver, host, port) {
-            Ok(addresses) => addresses,
-            Err(reason) => {
-                log::warn!("skipping {entry} of bootstrap.servers: {reason}");
-                continue;
-            }
-        };
-        match lookup {
-            ClientDnsLookup::UseAllDnsIps => found.push((host.to_owned(), port)),
-            ClientDnsLookup::ResolveCanonicalBootstrapServersOnly => {
-                found.extend(addresses.iter().map(|address| {
-                    let ip = address.ip();
-                    let name = resolver.canonical_name(ip);
-                    (name.unwrap_or_else(|| ip.to_string()), port)
-                }));
-            }
+        match addresses_of(resolver, host, port) {
+            Ok(_) => found.push((host.to_owned(), port)),
+            Err(reason) => log::warn!("skipping {entry} of bootstrap.servers: {reason}"),
         }
     }
     if found.is_empty() {

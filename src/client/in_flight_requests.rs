@@ -36,8 +36,6 @@ impl InFlightRequest {
         ClientResponse {
             correlation_id: self.correlation_id,
             destination: self.destination,
-            api_key: self.api_key,
-            version: self.version,
             outcome,
             latency: now.saturating_duration_since(self.created),
         }
@@ -104,6 +102,7 @@ impl InFlightRequests {
     }
 
     /// All requests without a response.
+    #[cfg(test)]
     pub(crate) fn count(&self) -> usize {
         self.count
     }

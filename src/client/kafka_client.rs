@@ -20,20 +20,10 @@ pub(crate) trait KafkaClient {
     /// As [`is_ready`](Self::is_ready); where there is no connection yet and none is on its way, begins to connect.
     fn ready(&mut self, node: &Node, now: Instant) -> bool;
 
-    /// How long a node without a connection has to be left alone; for ever where there is a connection.
-    fn connection_delay(&self, node: &Node, now: Instant) -> Duration;
-
     /// How long to wait before it is worth asking again whether `node` is ready: throttling and back-off.
     fn poll_delay(&self, node: &Node, now: Instant) -> Duration;
 
-    /// Whether the last connection to `node` failed and no new one is on its way.
-    fn connection_failed(&self, node: &Node) -> bool;
-
-    /// Why `node` refused the last login, until a login succeeds.
-    fn authentication_error(&self, node: &Node) -> Option<KafkaError>;
-
-    /// Gives a request the next correlation id. It waits `request.timeout.ms` for its response unless
-    /// [`ClientRequest::with_timeout`] says otherwise.
+    /// Gives a request the next correlation id. It waits `request.timeout.ms` for its response.
     fn new_client_request(
         &mut self,
         destination: NodeId,
@@ -50,7 +40,7 @@ pub(crate) trait KafkaClient {
     /// ends here exactly once.
     ///
     /// # Errors
-    /// Where the client has been closed, or is being closed, or the operating system's poller fails.
+    /// Where the client has been closed, or the operating system's poller fails.
     fn poll(
         &mut self,
         timeout: Duration,
@@ -59,35 +49,26 @@ pub(crate) trait KafkaClient {
     ) -> Result<(), KafkaError>;
 
     /// Closes the connection to `node`; its requests fail with the next poll.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for coordinators, which come with transactions")
+    )]
     fn disconnect(&mut self, node: NodeId, now: Instant);
 
     /// Closes the connection to `node` and forgets the node, its back-off included; its requests fail with the next poll.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for coordinators, which come with transactions")
+    )]
     fn close_node(&mut self, node: NodeId, now: Instant);
 
     /// The node to ask when any node will do.
     fn least_loaded_node(&mut self, now: Instant) -> LeastLoadedNode;
 
-    /// Requests without a response yet, on all connections.
-    fn in_flight_request_count(&self) -> usize;
-
-    /// Requests without a response yet, on the connection to `node`.
-    fn in_flight_request_count_of(&self, node: NodeId) -> usize;
-
-    /// Whether any request is without a response.
-    fn has_in_flight_requests(&self) -> bool {
-        self.in_flight_request_count() > 0
-    }
-
-    /// Whether any node is connected and not throttled.
-    fn has_ready_nodes(&self, now: Instant) -> bool;
-
     /// Makes a poll return early; the same one for the whole life of the client.
     fn waker(&self) -> ClientWaker;
 
-    /// Refuses all polls from now on, and ends the one under way.
-    fn initiate_close(&mut self);
-
-    /// Closes every connection. Closing twice does no harm.
+    /// Closes every connection and refuses all polls from now on. Closing twice does no harm.
     fn close(&mut self);
 }
 

@@ -118,6 +118,7 @@ impl Metadata {
         usage
     }
 
+    #[cfg(test)]
     pub(crate) fn contains_topic(&self, topic: &str) -> bool {
         self.topics.contains(topic)
     }
@@ -145,6 +146,7 @@ impl Metadata {
     }
 
     /// Whether the next request will be for everything.
+    #[cfg(test)]
     pub(crate) fn full_update_requested(&self) -> bool {
         self.schedule.full_update_requested()
     }

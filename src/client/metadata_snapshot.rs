@@ -69,10 +69,6 @@ impl MetadataSnapshot {
         self.topic_errors.get(name).copied()
     }
 
-    pub(crate) fn topic_errors(&self) -> impl Iterator<Item = (&Arc<str>, Errors)> {
-        self.topic_errors.iter().map(|(name, error)| (name, *error))
-    }
-
     /// How many partitions a topic has, where it is known to exist.
     pub(crate) fn partition_count(&self, topic: &str) -> Option<usize> {
         self.topic(topic).map(|topic| topic.partitions.len())
@@ -85,18 +81,6 @@ impl MetadataSnapshot {
     /// The broker that takes writes for a partition, where there is one.
     pub(crate) fn leader_for(&self, topic: &str, partition: i32) -> Option<&Node> {
         self.node(self.partition(topic, partition)?.leader?)
-    }
-
-    /// The partitions that `node` leads; looks at every partition there is.
-    pub(crate) fn partitions_of_node(
-        &self,
-        node: NodeId,
-    ) -> impl Iterator<Item = (&Arc<str>, i32)> {
-        self.topics().flat_map(move |topic| {
-            (0..).zip(&topic.partitions).filter_map(move |(number, p)| {
-                (p.leader == Some(node)).then_some((&topic.name, number))
-            })
-        })
     }
 
     /// All nodes, sorted by id.

@@ -86,7 +86,7 @@ pub(crate) struct NetworkClient<S, M> {
     /// Ended outside a poll; the next poll returns them.
     ended: Ended,
     correlation_id: i32,
-    life: Life,
+    is_closed: bool,
 }
 
 /// Requests that ended while nobody polled.
@@ -96,13 +96,6 @@ struct Ended {
     aborted_sends: Vec<ClientResponse>,
     /// Written at once and to be answered by nobody.
     written: Vec<ClientResponse>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Life {
-    Active,
-    Closing,
-    Closed,
 }
 
 impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
@@ -122,7 +115,7 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
             metadata_updater: MetadataUpdater::new(parts.metadata),
             ended: Ended::default(),
             correlation_id: 0,
-            life: Life::Active,
+            is_closed: false,
             selector: parts.selector,
             config,
         }
@@ -279,8 +272,6 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
         self.ended.aborted_sends.push(ClientResponse {
             correlation_id: request.correlation_id,
             destination: node,
-            api_key: api,
-            version: request.builder.latest_allowed_version(),
             outcome: Outcome::Failed(failure),
             latency: now.saturating_duration_since(request.created),
         });
@@ -328,21 +319,8 @@ impl<S: Selectable, M: MetadataHandle> KafkaClient for NetworkClient<S, M> {
         false
     }
 
-    fn connection_delay(&self, node: &Node, now: Instant) -> Duration {
-        self.connection_states.connection_delay(node.node_id(), now)
-    }
-
     fn poll_delay(&self, node: &Node, now: Instant) -> Duration {
         self.connection_states.poll_delay(node.node_id(), now)
-    }
-
-    fn connection_failed(&self, node: &Node) -> bool {
-        self.connection_states.is_disconnected(node.node_id())
-    }
-
-    fn authentication_error(&self, node: &Node) -> Option<KafkaError> {
-        let error = self.connection_states.authentication_error(node.node_id());
-        error.cloned()
     }
 
     fn new_client_request(
@@ -363,7 +341,7 @@ impl<S: Selectable, M: MetadataHandle> KafkaClient for NetworkClient<S, M> {
     }
 
     fn send(&mut self, request: ClientRequest, now: Instant) {
-        if self.life == Life::Active && self.can_send_request(request.destination, now) {
+        if !self.is_closed && self.can_send_request(request.destination, now) {
             self.do_send(request, false, now);
         } else {
             self.refuse(&request, now);
@@ -376,7 +354,7 @@ impl<S: Selectable, M: MetadataHandle> KafkaClient for NetworkClient<S, M> {
         now: Instant,
         responses: &mut Vec<ClientResponse>,
     ) -> Result<(), KafkaError> {
-        if self.life != Life::Active {
+        if self.is_closed {
             let message = "the network client is closed";
             return Err(KafkaError::new(ErrorKind::Disconnect, message));
         }
@@ -422,32 +400,13 @@ impl<S: Selectable, M: MetadataHandle> KafkaClient for NetworkClient<S, M> {
         self.choose_least_loaded_node(now)
     }
 
-    fn in_flight_request_count(&self) -> usize {
-        self.in_flight_requests.count()
-    }
-
-    fn in_flight_request_count_of(&self, node: NodeId) -> usize {
-        self.in_flight_requests.count_of(node)
-    }
-
-    fn has_ready_nodes(&self, now: Instant) -> bool {
-        self.connection_states.has_ready_nodes(now)
-    }
-
     fn waker(&self) -> ClientWaker {
         ClientWaker::new(self.selector.waker())
     }
 
-    fn initiate_close(&mut self) {
-        if self.life == Life::Active {
-            self.life = Life::Closing;
-            self.selector.waker().wakeup();
-        }
-    }
-
     fn close(&mut self) {
-        if self.life != Life::Closed {
-            self.life = Life::Closed;
+        if !self.is_closed {
+            self.is_closed = true;
             self.selector.close_all();
             self.metadata_updater.close();
         }

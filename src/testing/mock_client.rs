@@ -197,8 +197,6 @@ impl MockClient {
         state.responses.push(ClientResponse {
             correlation_id: request.correlation_id,
             destination: request.destination,
-            api_key: request.api_key(),
-            version: request.version,
             outcome,
             latency: self.time.now().saturating_duration_since(request.created),
         });
@@ -316,35 +314,15 @@ impl KafkaClient for MockClient {
         self.is_ready(node, now)
     }
 
-    fn connection_delay(&self, node: &Node, now: Instant) -> Duration {
+    fn poll_delay(&self, node: &Node, now: Instant) -> Duration {
         let mut state = self.state();
         let connection = state.connection(node.node_id());
+        let throttled = remaining(connection.throttled_until, now);
         match connection.is_connected {
-            true => Duration::MAX,
+            true if throttled.is_zero() => Duration::MAX,
+            true => throttled,
             false => remaining(connection.back_off_until, now),
         }
-    }
-
-    fn poll_delay(&self, node: &Node, now: Instant) -> Duration {
-        let throttled = remaining(self.state().connection(node.node_id()).throttled_until, now);
-        match throttled.is_zero() {
-            true => self.connection_delay(node, now),
-            false => throttled,
-        }
-    }
-
-    fn connection_failed(&self, node: &Node) -> bool {
-        let mut state = self.state();
-        let connection = state.connection(node.node_id());
-        !connection.is_connected && connection.back_off_until.is_some()
-    }
-
-    fn authentication_error(&self, node: &Node) -> Option<KafkaError> {
-        let mut state = self.state();
-        state
-            .connection(node.node_id())
-            .authentication_error
-            .clone()
     }
 
     fn new_client_request(
@@ -388,8 +366,6 @@ impl KafkaClient for MockClient {
                 state.responses.push(ClientResponse {
                     correlation_id: request.correlation_id,
                     destination: node,
-                    api_key,
-                    version,
                     outcome: Outcome::Failed(RequestFailure::VersionMismatch(error)),
                     latency: Duration::ZERO,
                 });
@@ -447,33 +423,13 @@ impl KafkaClient for MockClient {
             remaining(connection.back_off_until, now).is_zero()
         });
         LeastLoadedNode {
-            at_least_one_connection_ready: self.has_ready_nodes(now),
+            at_least_one_connection_ready: self.state().has_ready_nodes(now),
             node,
         }
     }
 
-    fn in_flight_request_count(&self) -> usize {
-        self.state().requests.len()
-    }
-
-    fn in_flight_request_count_of(&self, node: NodeId) -> usize {
-        let state = self.state();
-        let requests = state.requests.iter();
-        requests.filter(|r| r.destination == node).count()
-    }
-
-    fn has_ready_nodes(&self, now: Instant) -> bool {
-        let state = self.state();
-        let mut connections = state.connections.values();
-        connections.any(|c| c.is_connected && remaining(c.throttled_until, now).is_zero())
-    }
-
     fn waker(&self) -> ClientWaker {
         ClientWaker::idle()
-    }
-
-    fn initiate_close(&mut self) {
-        self.close();
     }
 
     fn close(&mut self) {
@@ -482,6 +438,11 @@ impl KafkaClient for MockClient {
 }
 
 impl State {
+    fn has_ready_nodes(&self, now: Instant) -> bool {
+        let mut connections = self.connections.values();
+        connections.any(|c| c.is_connected && remaining(c.throttled_until, now).is_zero())
+    }
+
     fn connection(&mut self, node: NodeId) -> &mut Connection {
         self.connections.entry(node).or_default()
     }

@@ -46,7 +46,7 @@ fn a_connection_goes_through_its_states_on_its_own() {
     assert!(states.is_preparing(A) && states.is_connected(A));
     assert!(!states.is_ready(A, now));
     states.ready(A);
-    assert!(states.is_ready(A, now) && states.has_ready_nodes(now));
+    assert!(states.is_ready(A, now));
     assert!(!states.is_preparing(A));
     states.connecting(&node(B), now);
     states.disconnected(B, now);
@@ -54,7 +54,7 @@ fn a_connection_goes_through_its_states_on_its_own() {
     assert!(!states.can_connect(B, now));
     assert!(states.can_connect(B, now + ms(60)));
     states.disconnected(A, now);
-    assert!(!states.has_ready_nodes(now));
+    assert!(!states.is_ready(A, now));
     states.remove(B);
     assert!(states.can_connect(B, now), "forgotten with its back-off");
     assert_eq!(states.last_connect_attempt(B), None);

@@ -9,7 +9,6 @@ use crate::common::sync::Condvar;
 #[derive(Debug, Default)]
 struct Names {
     addresses: HashMap<&'static str, Vec<&'static str>>,
-    canonical: HashMap<&'static str, &'static str>,
 }
 
 impl HostResolver for Names {
@@ -18,11 +17,6 @@ impl HostResolver for Names {
         let ips = found.ok_or_else(|| io::Error::other("no such host"))?;
         let address = |ip: &&str| SocketAddr::new(ip.parse().expect("an address"), port);
         Ok(ips.iter().map(address).collect())
-    }
-
-    fn canonical_name(&self, address: IpAddr) -> Option<String> {
-        let name = self.canonical.get(address.to_string().as_str())?;
-        Some((*name).to_owned())
     }
 
     fn may_block(&self) -> bool {
@@ -37,20 +31,12 @@ fn names() -> Names {
             ("mixed.example", vec!["::1", "10.0.0.1", "::2"]),
             ("empty.example", vec![]),
         ]),
-        canonical: HashMap::from([("10.0.0.1", "one.example")]),
     }
 }
 
 fn parse(servers: &[&str]) -> Result<Vec<(i32, String, u16)>, String> {
-    parse_with(servers, ClientDnsLookup::UseAllDnsIps)
-}
-
-fn parse_with(
-    servers: &[&str],
-    lookup: ClientDnsLookup,
-) -> Result<Vec<(i32, String, u16)>, String> {
     let servers: Vec<_> = servers.iter().map(|s| (*s).to_owned()).collect();
-    parse_and_validate_addresses(&servers, lookup, &names())
+    parse_and_validate_addresses(&servers, &names())
         .map(|nodes| {
             let parts = |node: &Node| (node.id(), node.host().to_owned(), node.port());
             nodes.iter().map(parts).collect()
@@ -123,19 +109,6 @@ fn unknown_hosts_are_skipped_and_duplicates_are_one_node() {
         )
     );
     assert!(parse(&[]).is_err() && parse(&["", " "]).is_err());
-}
-
-/// Java: `ClientUtilsTest.testParseAndValidateAddressesWithReverseLookup`. Scenario: C11 (canonical names).
-#[test]
-fn canonical_lookup_makes_a_node_of_each_address() {
-    let lookup = ClientDnsLookup::ResolveCanonicalBootstrapServersOnly;
-    assert_eq!(
-        parse_with(&["kafka.example:9092"], lookup),
-        Ok(vec![
-            server(-1, "one.example", 9092),
-            server(-2, "10.0.0.2", 9092),
-        ])
-    );
 }
 
 /// Java: `ClientUtilsTest.testFilterPreferredAddresses`, `ClusterConnectionStatesTest.testMultipleIPsWithMixed..`.

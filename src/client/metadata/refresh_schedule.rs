@@ -71,6 +71,7 @@ impl RefreshSchedule {
         self.made_progress();
     }
 
+    #[cfg(test)]
     pub(super) fn full_update_requested(&self) -> bool {
         self.needs_full_update
     }

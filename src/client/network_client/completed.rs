@@ -162,8 +162,6 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
         now: Instant,
     ) {
         self.connection_states.disconnected(node, now);
-        self.connection_states
-            .set_last_error(node, Arc::clone(&reason));
         let mut fatal = None;
         if let RequestFailure::AuthenticationFailed(error) = failure {
             self.connection_states

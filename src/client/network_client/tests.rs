@@ -24,10 +24,11 @@ use crate::client::metadata_snapshot::MetadataSnapshot;
 use crate::client::network_client::{NetworkClient, NetworkClientConfig, NetworkClientParts};
 use crate::common::cluster::{Node, NodeId};
 use crate::common::exponential_backoff::ExponentialBackoff;
+use crate::common::kafka_error::KafkaError;
 use crate::common::payload::Payload;
 use crate::common::sync::{Mutex, Rank};
 use crate::common::time::Time;
-use crate::network::selectable::ConnectOptions;
+use crate::network::selectable::{ConnectOptions, Selectable};
 use crate::protocol::ApiKeys;
 use crate::protocol::headers::{RequestHeader, ResponseHeader};
 use crate::protocol::messages::api_versions::{ApiVersion, ApiVersionsResponse};
@@ -166,6 +167,10 @@ impl Fixture {
         self.time.now()
     }
 
+    fn last_connection_error(&self) -> Option<Arc<str>> {
+        self.metadata.with(|m| m.last_connection_error().cloned())
+    }
+
     /// Polls and returns what ended.
     fn poll(&mut self, timeout: Duration) -> Vec<ClientResponse> {
         let mut responses = Vec::new();
@@ -265,11 +270,39 @@ impl Fixture {
             .client
             .new_client_request(NodeId(id), builder, now, true);
         if let Some(timeout) = timeout {
-            request = request.with_timeout(timeout);
+            request.timeout = timeout;
         }
         let correlation_id = request.correlation_id;
         self.client.send(request, now);
         correlation_id
+    }
+}
+
+/// What tests ask and the Sender does not.
+impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
+    fn connection_delay(&self, node: &Node, now: Instant) -> Duration {
+        self.connection_states.connection_delay(node.node_id(), now)
+    }
+
+    fn connection_failed(&self, node: &Node) -> bool {
+        self.connection_states.is_disconnected(node.node_id())
+    }
+
+    fn authentication_error(&self, node: &Node) -> Option<KafkaError> {
+        let error = self.connection_states.authentication_error(node.node_id());
+        error.cloned()
+    }
+
+    fn in_flight_request_count(&self) -> usize {
+        self.in_flight_requests.count()
+    }
+
+    fn in_flight_request_count_of(&self, node: NodeId) -> usize {
+        self.in_flight_requests.count_of(node)
+    }
+
+    fn has_in_flight_requests(&self) -> bool {
+        self.in_flight_request_count() > 0
     }
 }
 

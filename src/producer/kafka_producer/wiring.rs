@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::client::api_versions::ApiVersions;
 use crate::client::host_resolver::{
-    ClientDnsLookup, DefaultHostResolver, HostResolver, parse_and_validate_addresses,
+    DefaultHostResolver, HostResolver, parse_and_validate_addresses,
 };
 use crate::client::kafka_client::{ClientWaker, KafkaClient};
 use crate::client::metadata::{Metadata, MetadataConfig};
@@ -144,7 +144,7 @@ fn new_metadata(
     resolver: &dyn HostResolver,
 ) -> Result<Arc<ProducerMetadata>, KafkaError> {
     let servers = &config.client.bootstrap_servers;
-    let nodes = parse_and_validate_addresses(servers, ClientDnsLookup::UseAllDnsIps, resolver)?;
+    let nodes = parse_and_validate_addresses(servers, resolver)?;
     let metadata_config = MetadataConfig {
         refresh_backoff: backoff(config.delivery.retry_backoff),
         max_age: config.connection.metadata_max_age,

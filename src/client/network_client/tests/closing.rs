@@ -61,23 +61,22 @@ fn a_disconnect_of_our_own_ends_requests_without_io_and_starts_the_backoff_once(
     fixture.client.disconnect(NodeId(55), now);
 }
 
-/// Java: `NetworkClientTest.testInitiateClose` (idea). Scenario: N39, M01 (close).
+/// Java: `NetworkClientTest.testInitiateClose` (idea); the Sender decides to close and wakes its own poll. Scenario: N39,
+/// M01 (close).
 #[test]
-fn closing_wakes_the_poll_and_refuses_the_next() {
+fn a_wake_ends_the_poll_and_a_closed_client_refuses_the_next() {
     let mut fixture = Fixture::new(1);
     fixture.connect(0);
-    fixture.client.initiate_close();
-    // The mock counts a wake before the poll as one that ends it.
-    let waker = fixture.network.clone();
-    assert!(!crate::network::selectable::Selectable::waker(&waker).begin_sleep());
+    fixture.client.waker().wakeup();
+    let before = fixture.time.elapsed();
+    fixture.poll(FOREVER);
+    assert_eq!(fixture.time.elapsed(), before, "no time passed");
+    fixture.client.close();
+    fixture.client.close();
     let now = fixture.now();
     let mut responses = Vec::new();
     let error = fixture.client.poll(FOREVER, now, &mut responses);
-    assert_eq!(error.expect_err("closing").kind(), ErrorKind::Disconnect);
-    fixture.client.close();
-    fixture.client.close();
-    fixture.client.initiate_close();
-    assert!(fixture.client.poll(FOREVER, now, &mut responses).is_err());
+    assert_eq!(error.expect_err("closed").kind(), ErrorKind::Disconnect);
     assert!(fixture.metadata.with(|m| m.is_closed()));
     assert_eq!(fixture.network.address_of(NodeId(0)), None);
 }

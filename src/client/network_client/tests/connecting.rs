@@ -90,9 +90,7 @@ fn a_node_that_does_not_say_is_asked_at_version_0_and_then_given_up() {
     fixture.pass();
     assert!(!fixture.is_ready(0));
     assert!(fixture.client.connection_failed(&node(0)));
-    let reason = fixture
-        .metadata
-        .with(|m| m.last_connection_error().cloned());
+    let reason = fixture.last_connection_error();
     assert_eq!(
         reason.as_deref(),
         Some("10.0.0.0:9092: the broker answered ApiVersions with UNSUPPORTED_VERSION")
@@ -212,20 +210,17 @@ fn an_address_that_refuses_gives_way_to_the_next() {
         let refused = ConnectOutcome::refused(address(n));
         fixture.network.on_connect(address(n), refused);
     }
+    let mut reason = None;
     for _ in 0..3 {
         let now = fixture.now();
         fixture.client.ready(&broker, now);
         fixture.pass();
+        reason = fixture.last_connection_error();
         fixture.time.advance(ms(1200));
         fixture.answer_metadata_out_of_band([node(0)]);
     }
     let tried: Vec<_> = fixture.network.connects().iter().map(|c| c.1).collect();
     assert_eq!(tried, [address(20), address(21), address(20)]);
-    let reason = fixture
-        .client
-        .connection_states
-        .last_error(NodeId(7))
-        .cloned();
     assert_eq!(
         reason.as_deref(),
         Some("cannot connect to 10.0.0.20:9092: connection refused")
@@ -336,10 +331,7 @@ fn a_web_server_on_the_port_is_named_to_who_waits_for_metadata() {
         .network
         .fail(NodeId(0), ChannelState::InvalidReceive(invalid));
     fixture.pass();
-    let reason = fixture
-        .metadata
-        .with(|m| m.last_connection_error().cloned())
-        .expect("kept");
+    let reason = fixture.last_connection_error().expect("kept");
     assert_eq!(
         &*reason,
         "10.0.0.0:9092: an HTTP server speaks on this port, not a Kafka broker: frame of 1213486160 bytes above \

@@ -248,10 +248,7 @@ fn a_response_that_cannot_be_read_ends_the_connection_and_fails_all_in_flight() 
     let responses = fixture.pass();
     assert_eq!(correlation_ids(&responses), [first, second]);
     assert!(responses.iter().all(is_disconnected));
-    let reason = fixture
-        .metadata
-        .with(|m| m.last_connection_error().cloned())
-        .expect("kept");
+    let reason = fixture.last_connection_error().expect("kept");
     assert!(
         reason.starts_with("10.0.0.0:9092: the response to InitProducerId v5 cannot be read:"),
         "{reason}"

@@ -74,11 +74,7 @@ fn connects_that_hang_end_each_at_its_own_time() {
     fixture.time.advance(remaining);
     fixture.pass();
     assert!(fixture.client.connection_failed(&node(1)));
-    let reason = fixture
-        .client
-        .connection_states
-        .last_error(NodeId(1))
-        .cloned();
+    let reason = fixture.last_connection_error();
     assert_eq!(
         reason.as_deref(),
         Some("10.0.0.1:9092: no connection within socket.connection.setup.timeout.ms")
