@@ -37,20 +37,12 @@ pub(crate) struct SentRequest {
     pub(crate) version: i16,
     pub(crate) body: RequestBody,
     pub(crate) created: Instant,
-    pub(crate) timeout: Duration,
-}
-
-impl SentRequest {
-    pub(crate) fn api_key(&self) -> ApiKeys {
-        self.body.api_key()
-    }
 }
 
 #[derive(Debug, Default)]
 struct State {
     last_correlation_id: i32,
     connections: HashMap<NodeId, Connection>,
-    /// The answer of `least_loaded_node`.
     least_loaded: Option<Node>,
     version_limits: HashMap<ApiKeys, i16>,
     requests: VecDeque<SentRequest>,
@@ -64,15 +56,11 @@ struct State {
 #[derive(Debug, Default)]
 struct Connection {
     is_connected: bool,
-    authentication_error: Option<KafkaError>,
-    back_off_until: Option<Instant>,
-    unreachable_until: Option<Instant>,
     throttled_until: Option<Instant>,
 }
 
 /// What becomes of a request that is not sent yet.
 struct Prepared {
-    node: Option<NodeId>,
     matches: Box<dyn Fn(&RequestBody) -> bool + Send>,
     outcome: Outcome,
 }
@@ -102,37 +90,9 @@ impl MockClient {
         self.state().requests.iter().cloned().collect()
     }
 
-    /// The body of the oldest request without an answer.
-    ///
-    /// # Panics
-    /// Where there is none.
-    pub(crate) fn first_request(&self) -> RequestBody {
-        let state = self.state();
-        state
-            .requests
-            .front()
-            .expect("a request is in flight")
-            .body
-            .clone()
-    }
-
     /// Answers the oldest request with the next poll.
     pub(crate) fn respond(&self, body: impl Into<ResponseBody>) {
         self.end_at(0, Outcome::Answered(body.into()));
-    }
-
-    /// Answers the oldest request after having looked at it.
-    ///
-    /// # Panics
-    /// Where it is not the request that the test expects.
-    pub(crate) fn respond_if(
-        &self,
-        matches: impl FnOnce(&RequestBody) -> bool,
-        body: impl Into<ResponseBody>,
-    ) {
-        let request = self.first_request();
-        assert!(matches(&request), "not the request expected: {request:?}");
-        self.respond(body);
     }
 
     /// Answers the oldest request that went to `node`. Java: `respondFrom`.
@@ -207,7 +167,7 @@ impl MockClient {
 impl MockClient {
     /// Answers the next request without one prepared for it, whatever it is. Java: `prepareResponse`.
     pub(crate) fn prepare_response(&self, body: impl Into<ResponseBody>) {
-        self.prepare(None, |_| true, Outcome::Answered(body.into()));
+        self.prepare(|_| true, Outcome::Answered(body.into()));
     }
 
     /// Answers the next request, which has to be the one expected.
@@ -216,27 +176,11 @@ impl MockClient {
         matches: impl Fn(&RequestBody) -> bool + Send + 'static,
         body: impl Into<ResponseBody>,
     ) {
-        self.prepare(None, matches, Outcome::Answered(body.into()));
+        self.prepare(matches, Outcome::Answered(body.into()));
     }
 
-    /// Answers the next request to `node`.
-    pub(crate) fn prepare_response_from(&self, node: NodeId, body: impl Into<ResponseBody>) {
-        self.prepare(Some(node), |_| true, Outcome::Answered(body.into()));
-    }
-
-    /// Lets the next request fail.
-    pub(crate) fn prepare_failure(&self, failure: RequestFailure) {
-        self.prepare(None, |_| true, Outcome::Failed(failure));
-    }
-
-    fn prepare(
-        &self,
-        node: Option<NodeId>,
-        matches: impl Fn(&RequestBody) -> bool + Send + 'static,
-        outcome: Outcome,
-    ) {
+    fn prepare(&self, matches: impl Fn(&RequestBody) -> bool + Send + 'static, outcome: Outcome) {
         self.state().prepared.push_back(Prepared {
-            node,
             matches: Box::new(matches),
             outcome,
         });
@@ -247,39 +191,15 @@ impl MockClient {
         self.state().version_limits.insert(api, version);
     }
 
-    /// What `least_loaded_node` answers while the node is not backing off. Java: `setNode`.
+    /// What `least_loaded_node` answers. Java: `setNode`.
     pub(crate) fn set_least_loaded_node(&self, node: Option<Node>) {
         self.state().least_loaded = node;
-    }
-
-    /// The connection to `node` ends, and the node is left alone for a while. Java: `backoff`.
-    pub(crate) fn back_off(&self, node: NodeId, wait: Duration) {
-        let until = self.time.now() + wait;
-        let mut state = self.state();
-        let connection = state.connection(node);
-        connection.is_connected = false;
-        connection.back_off_until = Some(until);
-    }
-
-    /// Connects to `node` come to nothing for a while. Java: `setUnreachable`.
-    pub(crate) fn set_unreachable(&self, node: NodeId, wait: Duration) {
-        self.server_disconnect(node);
-        let until = self.time.now() + wait;
-        self.state().connection(node).unreachable_until = Some(until);
     }
 
     /// `node` takes no requests for a while. Java: `throttle`.
     pub(crate) fn throttle(&self, node: NodeId, wait: Duration) {
         let until = self.time.now() + wait;
         self.state().connection(node).throttled_until = Some(until);
-    }
-
-    /// `node` refuses the login, and is left alone for a while. Java: `authenticationFailed`.
-    pub(crate) fn authentication_failed(&self, node: NodeId, wait: Duration) {
-        let error = KafkaError::new(ErrorKind::SaslAuthentication, "the login was refused");
-        self.end_all(node, &RequestFailure::AuthenticationFailed(error.clone()));
-        self.back_off(node, wait);
-        self.state().connection(node).authentication_error = Some(error);
     }
 
     /// Polls that bring nothing last as long as their timeout. Java: `advanceTimeDuringPoll`.
@@ -301,27 +221,16 @@ impl KafkaClient for MockClient {
     }
 
     fn ready(&mut self, node: &Node, now: Instant) -> bool {
-        {
-            let mut state = self.state();
-            let connection = state.connection(node.node_id());
-            let can_connect = remaining(connection.back_off_until, now).is_zero()
-                && remaining(connection.unreachable_until, now).is_zero();
-            if can_connect {
-                connection.is_connected = true;
-                connection.authentication_error = None;
-            }
-        }
+        self.state().connection(node.node_id()).is_connected = true;
         self.is_ready(node, now)
     }
 
     fn poll_delay(&self, node: &Node, now: Instant) -> Duration {
         let mut state = self.state();
         let connection = state.connection(node.node_id());
-        let throttled = remaining(connection.throttled_until, now);
-        match connection.is_connected {
-            true if throttled.is_zero() => Duration::MAX,
-            true => throttled,
-            false => remaining(connection.back_off_until, now),
+        match remaining(connection.throttled_until, now) {
+            Duration::ZERO => Duration::MAX,
+            throttled => throttled,
         }
     }
 
@@ -358,25 +267,23 @@ impl KafkaClient for MockClient {
             version,
             body,
             created: request.created,
-            timeout: request.timeout,
         };
         let body = match body {
             Ok(body) => body,
-            Err((api_key, error)) => {
+            Err(error) => {
+                let outcome = Outcome::Failed(RequestFailure::VersionMismatch(error));
                 state.responses.push(ClientResponse {
                     correlation_id: request.correlation_id,
                     destination: node,
-                    outcome: Outcome::Failed(RequestFailure::VersionMismatch(error)),
+                    outcome,
                     latency: Duration::ZERO,
                 });
                 return;
             }
         };
-        let is_for_it = |prepared: &Prepared| prepared.node.is_none_or(|only| only == node);
         if !request.expects_response {
             self.finish(&mut state, &sent(body), Outcome::Written);
-        } else if let Some(at) = state.prepared.iter().position(is_for_it) {
-            let prepared = state.prepared.remove(at).expect("just found");
+        } else if let Some(prepared) = state.prepared.pop_front() {
             let matches = (prepared.matches)(&body);
             assert!(matches, "not the request expected: {body:?}");
             self.finish(&mut state, &sent(body), prepared.outcome);
@@ -416,15 +323,13 @@ impl KafkaClient for MockClient {
     }
 
     fn least_loaded_node(&mut self, now: Instant) -> LeastLoadedNode {
-        let node = self.state().least_loaded.clone();
-        let node = node.filter(|node| {
-            let mut state = self.state();
-            let connection = state.connection(node.node_id());
-            remaining(connection.back_off_until, now).is_zero()
-        });
+        let state = self.state();
+        let mut connections = state.connections.values();
+        let is_ready =
+            |c: &Connection| c.is_connected && remaining(c.throttled_until, now).is_zero();
         LeastLoadedNode {
-            at_least_one_connection_ready: self.state().has_ready_nodes(now),
-            node,
+            node: state.least_loaded.clone(),
+            at_least_one_connection_ready: connections.any(is_ready),
         }
     }
 
@@ -438,17 +343,12 @@ impl KafkaClient for MockClient {
 }
 
 impl State {
-    fn has_ready_nodes(&self, now: Instant) -> bool {
-        let mut connections = self.connections.values();
-        connections.any(|c| c.is_connected && remaining(c.throttled_until, now).is_zero())
-    }
-
     fn connection(&mut self, node: NodeId) -> &mut Connection {
         self.connections.entry(node).or_default()
     }
 
     /// The version that the brokers allow, and the body at that version.
-    fn build(&self, builder: RequestBuilder) -> (i16, Result<RequestBody, (ApiKeys, KafkaError)>) {
+    fn build(&self, builder: RequestBuilder) -> (i16, Result<RequestBody, KafkaError>) {
         let api = builder.api_key();
         let limit = self.version_limits.get(&api).copied().unwrap_or(i16::MAX);
         let version = builder.latest_allowed_version().min(limit);
@@ -458,7 +358,7 @@ impl State {
         } else {
             builder.build(version)
         };
-        (version, body.map_err(|error| (api, error)))
+        (version, body)
     }
 }
 
