@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use arc_swap::Guard;
 
 use crate::client::metadata_handle::MetadataHandle;
-use crate::client::metadata_snapshot::MetadataSnapshot;
+use crate::client::metadata_snapshot::{MetadataSnapshot, TopicMetadata};
 use crate::common::cluster::PartitionInfo;
 use crate::common::error_kind::ErrorKind;
 use crate::common::kafka_error::{KafkaError, TimeLimit};
@@ -19,12 +19,8 @@ use crate::common::time::deadline;
 use crate::producer::internals::producer_metadata::fatal_topic_error;
 use crate::producer::kafka_producer::Inner;
 
-/// A view of the cluster in which the topic is known.
-pub(super) struct Known {
-    pub(super) snapshot: Guard<Arc<MetadataSnapshot>>,
-    /// The time after the wait; the time before it where there was none.
-    pub(super) now: Instant,
-}
+/// A view of the cluster in which the topic is known, and the time when that was so.
+pub(super) type Seen = (Guard<Arc<MetadataSnapshot>>, Instant);
 
 /// What is waited for.
 #[derive(Clone, Copy)]
@@ -40,9 +36,9 @@ impl<K: ?Sized, V: ?Sized> Inner<K, V> {
         wanted: Wanted<'_>,
         now: Instant,
         max_block: Duration,
-    ) -> Result<Known, KafkaError> {
-        if let Some(known) = self.known(wanted, now) {
-            return Ok(known);
+    ) -> Result<Seen, KafkaError> {
+        if let Some(seen) = self.look(wanted, now) {
+            return Ok(seen);
         }
         if let Some(error) = fatal_topic_error(&self.metadata.current(), wanted.topic) {
             if error.kind() == ErrorKind::InvalidTopic {
@@ -62,8 +58,9 @@ impl<K: ?Sized, V: ?Sized> Inner<K, V> {
             topic,
             partition: None,
         };
-        let known = self.wait_on_metadata(wanted, self.time.now(), self.limits.max_block)?;
-        Ok(known.snapshot.partition_infos(topic))
+        let (snapshot, _) =
+            self.wait_on_metadata(wanted, self.time.now(), self.limits.max_block)?;
+        Ok(snapshot.partition_infos(topic))
     }
 
     /// The I/O thread must not wait for what it has to bring itself.
@@ -76,12 +73,10 @@ impl<K: ?Sized, V: ?Sized> Inner<K, V> {
     }
 
     /// The view of this moment, where it has what is wanted.
-    fn known(&self, wanted: Wanted<'_>, now: Instant) -> Option<Known> {
+    fn look(&self, wanted: Wanted<'_>, now: Instant) -> Option<Seen> {
         let snapshot = self.metadata.current();
-        let topic = snapshot.topic(wanted.topic)?;
-        topic.usage.touch(now);
-        let found = wanted.is_among(topic.partitions.len());
-        found.then_some(Known { snapshot, now })
+        wanted.find_in(&snapshot)?.usage.touch(now);
+        Some((snapshot, now))
     }
 
     fn wait_for_topic(
@@ -89,13 +84,13 @@ impl<K: ?Sized, V: ?Sized> Inner<K, V> {
         wanted: Wanted<'_>,
         start: Instant,
         max_block: Duration,
-    ) -> Result<Known, KafkaError> {
+    ) -> Result<Seen, KafkaError> {
         let until = deadline(start, max_block);
         let mut now = start;
         loop {
             let Some(version) = self.request_update(wanted, now) else {
-                if let Some(known) = self.known(wanted, now) {
-                    return Ok(known);
+                if let Some(seen) = self.look(wanted, now) {
+                    return Ok(seen);
                 }
                 continue;
             };
@@ -123,8 +118,8 @@ impl<K: ?Sized, V: ?Sized> Inner<K, V> {
         self.metadata.with(|core| {
             // Again in each round: the topic may have expired in the meantime.
             core.add(wanted.topic, now);
-            let count = core.snapshot().partition_count(wanted.topic).unwrap_or(0);
-            (!wanted.is_among(count)).then(|| core.request_update_for_topic(wanted.topic))
+            let is_known = wanted.find_in(core.snapshot()).is_some();
+            (!is_known).then(|| core.request_update_for_topic(wanted.topic))
         })
     }
 
@@ -161,10 +156,14 @@ impl<K: ?Sized, V: ?Sized> Inner<K, V> {
 }
 
 impl Wanted<'_> {
-    fn is_among(&self, count: usize) -> bool {
-        match self.partition {
-            Some(partition) => usize::try_from(partition).is_ok_and(|partition| partition < count),
-            None => count > 0,
-        }
+    /// The topic, where it is known with at least as many partitions as are wanted.
+    #[inline]
+    pub(super) fn find_in<'s>(&self, snapshot: &'s MetadataSnapshot) -> Option<&'s TopicMetadata> {
+        let topic = snapshot.topic(self.topic)?;
+        let is_known = match self.partition {
+            Some(partition) => topic.partition(partition).is_some(),
+            None => !topic.partitions.is_empty(),
+        };
+        is_known.then_some(&**topic)
     }
 }

@@ -36,8 +36,9 @@ impl RecordClock {
 
     /// The wall clock at `now`, which is about the present.
     pub(super) fn epoch_ms(&self, now: Instant) -> i64 {
-        let since = now.saturating_duration_since(self.origin).as_millis();
-        let since = u64::try_from(since).unwrap_or(u64::MAX);
+        let since = now.saturating_duration_since(self.origin);
+        // As `as_millis` in fewer steps; it fits for half a billion years.
+        let since = since.as_secs() * 1000 + u64::from(since.subsec_millis());
         let since_signed = i64::try_from(since).unwrap_or(i64::MAX);
         if since
             >= self

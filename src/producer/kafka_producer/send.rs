@@ -6,11 +6,11 @@
 //! Threads: any. Locks: those of `wait_on_metadata` and `append`, one after the other; user code runs under none.
 
 use std::borrow::Borrow;
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::client::metadata_snapshot::MetadataSnapshot;
+use crate::client::metadata_snapshot::{MetadataSnapshot, TopicMetadata};
 use crate::common::error_kind::ErrorKind;
 use crate::common::header::{Header, Headers};
 use crate::common::kafka_error::KafkaError;
@@ -20,7 +20,7 @@ use crate::producer::internals::producer_batch::{Callback, RecordToAppend};
 use crate::producer::internals::record_accumulator::Destination;
 use crate::producer::kafka_producer::Inner;
 use crate::producer::kafka_producer::callbacks::{AppendCallbacks, is_api_error, tell_at_once};
-use crate::producer::kafka_producer::metadata_wait::{Known, Wanted};
+use crate::producer::kafka_producer::metadata_wait::Wanted;
 use crate::producer::partitioner::{Cluster, RecordToPlace};
 use crate::producer::producer_interceptor::{Acknowledgement, InterceptedRecord};
 use crate::producer::producer_record::{ProducerRecord, validate};
@@ -132,28 +132,36 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
             partition: record.partition,
         };
         let start = self.time.now();
-        let known = self
+        let snapshot = self.metadata.current();
+        if let Some(topic) = wanted.find_in(&snapshot) {
+            let known = Known {
+                snapshot: &snapshot,
+                topic,
+                now: start,
+                remaining: max_block,
+            };
+            return with_buffers(|b| self.serialize_and_append(record, callback, &known, b));
+        }
+        drop(snapshot);
+        let (snapshot, now) = self
             .wait_on_metadata(wanted, start, max_block)
             .map_err(|error| self.closed_meanwhile(error))?;
-        let waited = known.now.saturating_duration_since(start);
-        let mut buffers = Buffers::take();
-        let sent = self.serialize_and_append(
-            record,
-            callback,
-            &known,
-            max_block.saturating_sub(waited),
-            &mut buffers,
-        );
-        buffers.give_back();
-        sent
+        let known = Known {
+            snapshot: &snapshot,
+            topic: snapshot
+                .topic(record.topic)
+                .expect("the wait for metadata ended because the topic is known"),
+            now,
+            remaining: max_block.saturating_sub(now.saturating_duration_since(start)),
+        };
+        with_buffers(|b| self.serialize_and_append(record, callback, &known, b))
     }
 
     fn serialize_and_append(
         &self,
         record: &mut Outgoing<'_, K, V>,
         callback: &mut Option<Callback>,
-        known: &Known,
-        remaining: Duration,
+        known: &Known<'_>,
         buffers: &mut Buffers,
     ) -> Result<FutureRecordMetadata, KafkaError> {
         let key_bytes = serialize(
@@ -176,7 +184,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
             value_bytes,
         };
         if record.partition.is_none() {
-            record.partition = self.partition(&to_place, &known.snapshot)?;
+            record.partition = self.partition(&to_place, known)?;
         }
         let to_append = RecordToAppend {
             timestamp: self.timestamp(record, known.now),
@@ -185,16 +193,16 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
             headers: record.headers.as_slice(),
         };
         self.ensure_valid_record_size(record.topic, &to_append)?;
-        self.append(record, &to_append, callback, known, remaining)
+        self.append(record, &to_append, callback, known)
     }
 
     /// The partition of the user's choice, or that of the key; nothing leaves it to the built-in partitioner.
     pub(super) fn partition(
         &self,
         record: &RecordToPlace<'_, K, V>,
-        snapshot: &MetadataSnapshot,
+        known: &Known<'_>,
     ) -> Result<Option<i32>, KafkaError> {
-        let count = snapshot.partition_count(record.topic).unwrap_or(0);
+        let count = known.topic.partitions.len();
         let Some(custom) = &self.plugins.placement.custom else {
             return Ok(match record.key_bytes {
                 Some(key) if !self.plugins.placement.ignore_keys => {
@@ -203,7 +211,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
                 _ => None,
             });
         };
-        let chosen = custom.partition(record, &Cluster::new(snapshot))?;
+        let chosen = custom.partition(record, &Cluster::new(known.snapshot))?;
         if usize::try_from(chosen).is_ok_and(|chosen| chosen < count) {
             return Ok(Some(chosen));
         }
@@ -242,15 +250,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         record: &Outgoing<'_, K, V>,
         to_append: &RecordToAppend<'_, Header>,
         callback: &mut Option<Callback>,
-        known: &Known,
-        remaining: Duration,
+        known: &Known<'_>,
     ) -> Result<FutureRecordMetadata, KafkaError> {
-        let topic = known
-            .snapshot
-            .topic(record.topic)
-            .expect("the wait for metadata ended because the topic is known");
         let to = Destination {
-            topic,
+            topic: known.topic,
             partition: record.partition,
         };
         let mut callbacks = AppendCallbacks::new(
@@ -264,7 +267,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
             to_append,
             &mut callbacks.for_batch,
             known.now,
-            remaining,
+            known.remaining,
         );
         match appended {
             Ok(appended) => {
@@ -305,31 +308,44 @@ fn serialize<'a, T: ?Sized>(
     }
 }
 
-/// Memory for serializers, kept per thread. A serializer that sends a record itself finds the place empty and allocates.
+/// The view of the cluster by which a record is placed.
+struct Known<'a> {
+    snapshot: &'a MetadataSnapshot,
+    topic: &'a TopicMetadata,
+    /// The time after the wait for metadata; the time before it where there was none.
+    now: Instant,
+    /// What is left of `max.block.ms`.
+    remaining: Duration,
+}
+
+/// Memory for serializers, kept per thread.
 #[derive(Default)]
 struct Buffers {
     key: Vec<u8>,
     value: Vec<u8>,
 }
 
-impl Buffers {
-    fn take() -> Self {
-        BUFFERS.take()
-    }
-
-    fn give_back(mut self) {
-        for buffer in [&mut self.key, &mut self.value] {
-            buffer.clear();
-            if buffer.capacity() > LARGEST_KEPT_BUFFER {
-                *buffer = Vec::new();
-            }
+/// Lends the thread's buffers. A serializer that sends a record itself finds them lent and allocates.
+fn with_buffers<R>(send: impl FnOnce(&mut Buffers) -> R) -> R {
+    BUFFERS.with(|own| match own.try_borrow_mut() {
+        Ok(mut buffers) => {
+            clear(&mut buffers.key);
+            clear(&mut buffers.value);
+            send(&mut buffers)
         }
-        BUFFERS.set(self);
+        Err(_) => send(&mut Buffers::default()),
+    })
+}
+
+fn clear(buffer: &mut Vec<u8>) {
+    buffer.clear();
+    if buffer.capacity() > LARGEST_KEPT_BUFFER {
+        *buffer = Vec::new();
     }
 }
 
 thread_local! {
-    static BUFFERS: Cell<Buffers> = const { Cell::new(Buffers { key: Vec::new(), value: Vec::new() }) };
+    static BUFFERS: RefCell<Buffers> = const { RefCell::new(Buffers { key: Vec::new(), value: Vec::new() }) };
 }
 
 const LARGEST_KEPT_BUFFER: usize = 64 * 1024;

@@ -181,6 +181,8 @@ impl Append<'_> {
         now: Instant,
     ) -> Result<Attempt, KafkaError> {
         let accumulator = self.accumulator;
+        // Once per batch is often enough for the metadata to keep the topic.
+        self.to.topic.usage.touch(now);
         let owner: Weak<dyn BatchOwner> = Arc::downgrade(self.partition) as Weak<dyn BatchOwner>;
         let tp = self.partition.topic_partition().clone();
         let result = Arc::new(ProduceRequestResult::new(tp, owner));
