@@ -51,6 +51,7 @@ impl MetadataSnapshot {
     }
 
     /// A topic, where it is known to exist.
+    #[inline]
     pub(crate) fn topic(&self, name: &str) -> Option<&Arc<TopicMetadata>> {
         self.topics.get(name)
     }

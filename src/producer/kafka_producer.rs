@@ -124,11 +124,11 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// What Java throws: the producer is closed, the record cannot be serialized, the partition makes no sense.
     pub fn send<RK: Borrow<K>, RV: Borrow<V>>(
         &self,
-        record: ProducerRecord<'_, RK, RV>,
+        mut record: ProducerRecord<'_, RK, RV>,
     ) -> Result<FutureRecordMetadata, KafkaError> {
-        let mut record = record;
+        let mut record = Outgoing::of(&mut record);
         self.inner
-            .send(Outgoing::of(&mut record), None, self.inner.limits.max_block)
+            .send(&mut record, None, self.inner.limits.max_block)
     }
 
     /// As [`send`](Self::send), and calls `callback` with the outcome: on the background thread, in the order of the
@@ -141,12 +141,11 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// As [`send`](Self::send); the callback is not called then.
     pub fn send_with_callback<RK: Borrow<K>, RV: Borrow<V>>(
         &self,
-        record: ProducerRecord<'_, RK, RV>,
+        mut record: ProducerRecord<'_, RK, RV>,
         callback: impl FnOnce(Result<RecordMetadata, KafkaError>) + Send + 'static,
     ) -> Result<FutureRecordMetadata, KafkaError> {
-        let mut record = record;
         self.inner.send(
-            Outgoing::of(&mut record),
+            &mut Outgoing::of(&mut record),
             Some(Box::new(callback)),
             self.inner.limits.max_block,
         )
@@ -158,11 +157,11 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// As [`send`](Self::send).
     pub fn send_timeout<RK: Borrow<K>, RV: Borrow<V>>(
         &self,
-        record: ProducerRecord<'_, RK, RV>,
+        mut record: ProducerRecord<'_, RK, RV>,
         timeout: Duration,
     ) -> Result<FutureRecordMetadata, KafkaError> {
-        let mut record = record;
-        self.inner.send(Outgoing::of(&mut record), None, timeout)
+        let mut record = Outgoing::of(&mut record);
+        self.inner.send(&mut record, None, timeout)
     }
 
     /// Sends a record where that needs no waiting, and gives it back where it does.
@@ -177,7 +176,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     ) -> Result<FutureRecordMetadata, TrySendError<ProducerRecord<'r, RK, RV>>> {
         let mut record = record;
         let headers = record.headers().clone();
-        let sent = self.inner.try_send(Outgoing::of(&mut record));
+        let sent = self.inner.try_send(&mut Outgoing::of(&mut record));
         sent.map_err(|error| TrySendError::new(error, record.with_headers(headers)))
     }
 
@@ -287,6 +286,7 @@ impl<K: ?Sized, V: ?Sized> Inner<K, V> {
     }
 
     /// Refuses a closed producer, and says why it is closed where it closed by itself.
+    #[inline]
     fn check_open(&self) -> Result<(), KafkaError> {
         if let Some(failure) = self.control.failure() {
             return Err(failure.clone());

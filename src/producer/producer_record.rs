@@ -176,6 +176,7 @@ impl RecordHeader for Header {
 }
 
 /// Refuses what Java's constructor refuses.
+#[inline]
 pub(crate) fn validate(partition: Option<i32>, timestamp: Option<i64>) -> Result<(), KafkaError> {
     if let Some(partition) = partition.filter(|partition| *partition < 0) {
         return Err(KafkaError::illegal_argument(format!(

@@ -39,6 +39,7 @@ impl ProducerMetadata {
     }
 
     /// The snapshot of this moment, for a short look without a reference count.
+    #[inline]
     pub(crate) fn current(&self) -> Guard<Arc<MetadataSnapshot>> {
         self.snapshot.load()
     }

@@ -171,6 +171,7 @@ impl RecordAccumulator {
         self.ready.wakeup();
     }
 
+    #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
     }

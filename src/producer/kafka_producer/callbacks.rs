@@ -36,6 +36,7 @@ struct Intercepted {
 }
 
 impl AppendCallbacks {
+    #[inline]
     pub(super) fn new<K: ?Sized + 'static, V: ?Sized + 'static>(
         interceptors: &ProducerInterceptors<K, V>,
         topic: &str,
@@ -65,6 +66,7 @@ impl AppendCallbacks {
     }
 
     /// The record was appended to this partition.
+    #[inline]
     pub(super) fn appended_to(&self, partition: i32) {
         if let Some(shared) = &self.intercepted {
             shared.partition.store(partition, Ordering::Relaxed);

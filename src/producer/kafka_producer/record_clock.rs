@@ -35,6 +35,7 @@ impl RecordClock {
     }
 
     /// The wall clock at `now`, which is about the present.
+    #[inline]
     pub(super) fn epoch_ms(&self, now: Instant) -> i64 {
         let since = now.saturating_duration_since(self.origin);
         // As `as_millis` in fewer steps; it fits for half a billion years.

@@ -55,11 +55,10 @@ impl<'r, K: ?Sized, V: ?Sized> Outgoing<'r, K, V> {
 impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
     pub(super) fn send(
         &self,
-        record: Outgoing<'_, K, V>,
-        callback: Option<Callback>,
+        record: &mut Outgoing<'_, K, V>,
+        mut callback: Option<Callback>,
         max_block: Duration,
     ) -> Result<FutureRecordMetadata, KafkaError> {
-        let mut callback = callback;
         match self.intercept_and_send(record, &mut callback, max_block) {
             Err(error) if is_api_error(error.kind()) => {
                 tell_at_once(callback, &error);
@@ -71,20 +70,19 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
 
     pub(super) fn try_send(
         &self,
-        record: Outgoing<'_, K, V>,
+        record: &mut Outgoing<'_, K, V>,
     ) -> Result<FutureRecordMetadata, KafkaError> {
         self.intercept_and_send(record, &mut None, Duration::ZERO)
     }
 
     fn intercept_and_send(
         &self,
-        record: Outgoing<'_, K, V>,
+        record: &mut Outgoing<'_, K, V>,
         callback: &mut Option<Callback>,
         max_block: Duration,
     ) -> Result<FutureRecordMetadata, KafkaError> {
         if self.plugins.interceptors.is_empty() {
-            let mut record = record;
-            let sent = self.do_send(&mut record, callback, max_block);
+            let sent = self.do_send(record, callback, max_block);
             return sent.inspect_err(|_| self.control.metrics().records_failed(1));
         }
         let mut seen = InterceptedRecord {
@@ -176,15 +174,15 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
             record.headers,
             &mut buffers.value,
         )?;
-        let to_place = RecordToPlace {
-            topic: record.topic,
-            key: record.key,
-            key_bytes,
-            value: record.value,
-            value_bytes,
-        };
         if record.partition.is_none() {
-            record.partition = self.partition(&to_place, known)?;
+            let to_place = RecordToPlace {
+                topic: record.topic,
+                key: record.key,
+                key_bytes,
+                value: record.value,
+                value_bytes,
+            };
+            record.partition = self.partition(&to_place, known.snapshot, known.topic)?;
         }
         let to_append = RecordToAppend {
             timestamp: self.timestamp(record, known.now),
@@ -200,9 +198,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
     pub(super) fn partition(
         &self,
         record: &RecordToPlace<'_, K, V>,
-        known: &Known<'_>,
+        snapshot: &MetadataSnapshot,
+        topic: &TopicMetadata,
     ) -> Result<Option<i32>, KafkaError> {
-        let count = known.topic.partitions.len();
+        let count = topic.partitions.len();
         let Some(custom) = &self.plugins.placement.custom else {
             return Ok(match record.key_bytes {
                 Some(key) if !self.plugins.placement.ignore_keys => {
@@ -211,7 +210,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
                 _ => None,
             });
         };
-        let chosen = custom.partition(record, &Cluster::new(known.snapshot))?;
+        let chosen = custom.partition(record, &Cluster::new(snapshot))?;
         if usize::try_from(chosen).is_ok_and(|chosen| chosen < count) {
             return Ok(Some(chosen));
         }
@@ -231,18 +230,17 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         record: &RecordToAppend<'_, Header>,
     ) -> Result<(), KafkaError> {
         let size = estimate_size_upper_bound(record.key, record.value, record.headers);
-        for (limit, name) in [
-            (self.limits.max_request_size, "max.request.size"),
-            (self.limits.buffer_memory, "buffer.memory"),
-        ] {
-            if size > limit {
-                return Err(KafkaError::new(
-                    ErrorKind::RecordTooLarge,
-                    format!("record of {size} bytes is larger than {name} {limit} (topic {topic})"),
-                ));
-            }
-        }
-        Ok(())
+        let (limit, name) = if size > self.limits.max_request_size {
+            (self.limits.max_request_size, "max.request.size")
+        } else if size > self.limits.buffer_memory {
+            (self.limits.buffer_memory, "buffer.memory")
+        } else {
+            return Ok(());
+        };
+        Err(KafkaError::new(
+            ErrorKind::RecordTooLarge,
+            format!("record of {size} bytes is larger than {name} {limit} (topic {topic})"),
+        ))
     }
 
     fn append(
@@ -326,6 +324,7 @@ struct Buffers {
 }
 
 /// Lends the thread's buffers. A serializer that sends a record itself finds them lent and allocates.
+#[inline]
 fn with_buffers<R>(send: impl FnOnce(&mut Buffers) -> R) -> R {
     BUFFERS.with(|own| match own.try_borrow_mut() {
         Ok(mut buffers) => {
@@ -337,6 +336,7 @@ fn with_buffers<R>(send: impl FnOnce(&mut Buffers) -> R) -> R {
     })
 }
 
+#[inline]
 fn clear(buffer: &mut Vec<u8>) {
     buffer.clear();
     if buffer.capacity() > LARGEST_KEPT_BUFFER {

@@ -65,11 +65,13 @@ impl SenderControl {
     }
 
     /// Whether nobody has asked for the end, and nothing has brought it about.
+    #[inline]
     pub(crate) fn is_running(&self) -> bool {
         self.phase() == Phase::Running
     }
 
     /// Why the I/O thread died, if it did.
+    #[inline]
     pub(crate) fn failure(&self) -> Option<&KafkaError> {
         self.failure.get()
     }
@@ -94,6 +96,7 @@ impl SenderControl {
         &self.metrics
     }
 
+    #[inline]
     pub(super) fn phase(&self) -> Phase {
         match self.phase.load(Ordering::Acquire) {
             RUNNING => Phase::Running,
