@@ -112,20 +112,21 @@ impl<C: KafkaClient> Sender<C> {
         log::debug!("the I/O thread starts");
         self.accumulator.enter_io_thread();
         let passes = catch_unwind(AssertUnwindSafe(|| self.run_until_closed()));
-        let reason = match passes {
-            Ok(()) => errors::closed_forcefully(),
-            Err(panic) => {
-                let error = errors::io_thread_failed(&panic_text(panic.as_ref()));
-                log::error!("{error}");
-                // Later calls must see this before the callers that wait now are told.
-                self.control.fail(error.clone());
-                error
-            }
+        let died_of = match passes {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.fatal()),
+            Err(panic) => Some(errors::panicked(&panic_text(panic.as_ref()))),
         };
+        if let Some(error) = &died_of {
+            log::error!("the I/O thread ends: {error}");
+            // Later calls must see this before the callers that wait now are told.
+            self.control.fail(error.clone());
+        }
+        let reason = died_of.unwrap_or_else(errors::closed_forcefully);
         // A second panic is caught as well, so that the threads which wait for the end learn of it in any case.
         let cleaned_up = catch_unwind(AssertUnwindSafe(|| self.clean_up(&reason)));
         if let Err(panic) = cleaned_up {
-            let error = errors::io_thread_failed(&panic_text(panic.as_ref()));
+            let error = errors::panicked(&panic_text(panic.as_ref()));
             log::error!("while closing: {error}");
             self.metadata.fail(error.clone());
             self.control.fail(error);
@@ -134,10 +135,15 @@ impl<C: KafkaClient> Sender<C> {
         log::debug!("the I/O thread ends");
     }
 
-    fn run_until_closed(&mut self) {
-        while self.control.phase() == Phase::Running && self.run_once() {}
+    fn run_until_closed(&mut self) -> Result<(), KafkaError> {
+        while self.control.phase() == Phase::Running {
+            self.run_once()?;
+        }
         log::debug!("closing: what was accepted is sent first");
-        while self.control.phase() == Phase::Closing && self.has_work() && self.run_once() {}
+        while self.control.phase() == Phase::Closing && self.has_work() {
+            self.run_once()?;
+        }
+        Ok(())
     }
 
     fn has_work(&self) -> bool {
@@ -153,9 +159,11 @@ impl<C: KafkaClient> Sender<C> {
         self.client.close();
     }
 
-    /// One pass: what is due is decided and sent, then comes the one wait, then what came in is handled. Returns false
-    /// where the client is closed.
-    pub(crate) fn run_once(&mut self) -> bool {
+    /// One pass: what is due is decided and sent, then comes the one wait, then what came in is handled.
+    ///
+    /// # Errors
+    /// Where there is no waiting for the network any more.
+    pub(crate) fn run_once(&mut self) -> Result<(), KafkaError> {
         let now = self.time.now();
         let deadline = earlier(self.keep_producer_id(now), self.send_producer_data(now));
         // The clock is read again since callbacks of expired batches may have taken their time.
@@ -168,10 +176,7 @@ impl<C: KafkaClient> Sender<C> {
             self.handle_response(response, now);
         }
         self.responses = responses;
-        if let Err(error) = &polled {
-            log::debug!("the I/O thread stops: {error}");
-        }
-        polled.is_ok()
+        polled
     }
 
     /// Fails every batch there is, those on the wire first since they are older. What comes later is accepted.

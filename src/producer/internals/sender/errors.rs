@@ -33,7 +33,7 @@ pub(super) fn closed_forcefully() -> KafkaError {
 }
 
 /// A bug of ours, most likely.
-pub(super) fn io_thread_failed(text: &str) -> KafkaError {
+pub(super) fn panicked(text: &str) -> KafkaError {
     let text = format!("the producer's I/O thread died of a panic: {text}");
     KafkaError::new(ErrorKind::Kafka, text).fatal()
 }

@@ -250,7 +250,7 @@ impl Fixture {
 
     /// One pass that leaves the client open.
     fn pass(&mut self) {
-        assert!(self.sender.run_once());
+        self.sender.run_once().expect("the client is open");
     }
 
     /// Answers the oldest request for one partition and lets the Sender handle that.

@@ -112,3 +112,14 @@ fn who_waits_for_the_end_is_woken_by_it() {
     fixture.sender.run();
     waiting.join().unwrap();
 }
+
+#[test]
+fn the_end_of_the_network_fails_every_record_and_stays_known() {
+    let fixture = Fixture::new(Setup::default());
+    let future = fixture.append(0);
+    fixture.client.clone().close();
+    fixture.sender.run();
+    assert!(error(&future).is_fatal());
+    let failure = fixture.control.failure().expect("the I/O thread died");
+    assert!(failure.message().contains("closed"));
+}
