@@ -8,8 +8,6 @@
 use std::net::SocketAddr;
 
 use crate::common::cluster::NodeId;
-use crate::common::error_kind::ErrorKind;
-use crate::common::kafka_error::KafkaError;
 use crate::network::kafka_channel::KafkaChannel;
 use crate::network::socket::Socket;
 use crate::network::transport_layer::{PlaintextTransportLayer, TransportLayer};
@@ -38,31 +36,11 @@ impl ChannelBuilder {
     }
 }
 
-/// `security.protocol`: whether there is encryption, and whether there is a login.
+/// `security.protocol`: whether there is encryption, and whether there is a login. The configuration refuses the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SecurityProtocol {
     /// No encryption, no login.
     Plaintext,
-}
-
-impl SecurityProtocol {
-    /// The protocol of that name, in any case.
-    ///
-    /// # Errors
-    /// Where there is no such protocol, or none of ours yet.
-    pub(crate) fn from_name(name: &str) -> Result<Self, KafkaError> {
-        match name.to_ascii_uppercase().as_str() {
-            "PLAINTEXT" => Ok(Self::Plaintext),
-            "SSL" | "SASL_PLAINTEXT" | "SASL_SSL" => Err(KafkaError::new(
-                ErrorKind::Config,
-                format!("security.protocol={name} is not supported yet; use PLAINTEXT"),
-            )),
-            _ => Err(KafkaError::new(
-                ErrorKind::Config,
-                format!("security.protocol={name} does not exist; use PLAINTEXT"),
-            )),
-        }
-    }
 }
 
 /// The largest frames that are accepted.
@@ -80,22 +58,5 @@ impl Default for ReceiveLimits {
             before_authentication: 512 * 1024,
             authenticated: 100 * 1024 * 1024,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_does_not_exist_yet_is_refused_by_the_name_of_its_key() {
-        let plaintext = SecurityProtocol::from_name("plaintext").expect("known");
-        assert_eq!(plaintext, SecurityProtocol::Plaintext);
-        for name in ["SSL", "SASL_PLAINTEXT", "SASL_SSL"] {
-            let error = SecurityProtocol::from_name(name).expect_err("not yet");
-            let expected = format!("security.protocol={name} is not supported yet");
-            assert!(error.message().starts_with(&expected), "{error}");
-        }
-        SecurityProtocol::from_name("TLS").expect_err("no such protocol");
     }
 }

@@ -205,6 +205,7 @@ impl KafkaChannel {
     }
 
     /// Stops or resumes the reading.
+    #[cfg(any(test, feature = "embedded-broker"))]
     pub(crate) fn set_muted(&mut self, muted: bool) {
         self.muted = muted;
     }

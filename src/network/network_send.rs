@@ -47,6 +47,7 @@ impl NetworkSend {
     }
 
     /// Bytes still to be written.
+    #[cfg(test)]
     pub(crate) fn remaining(&self) -> usize {
         self.remaining
     }
@@ -57,6 +58,7 @@ impl NetworkSend {
     }
 
     /// The segments that are not written as a whole.
+    #[cfg(test)]
     pub(crate) fn segments(&self) -> impl Iterator<Item = &Payload> {
         self.segments.iter()
     }

@@ -2,7 +2,8 @@
 //!
 //! Java: `common/network/Selectable.java`.
 //! Differs: what a poll brought is handed out in one value instead of being asked for list by list; a connect that fails at
-//! once is reported by the next poll like one that fails later; a send says whether it is out already.
+//! once is reported by the next poll like one that fails later; a send says whether it is out already; only servers mute
+//! connections, so that is the selector's own.
 //! Threads: the I/O thread. Locks: none.
 
 use std::io;
@@ -53,12 +54,6 @@ pub(crate) trait Selectable {
 
     /// Whether frames may be sent: connected, TLS established, logged in.
     fn is_channel_ready(&self, id: NodeId) -> bool;
-
-    /// Stops reading from a connection; writes go on.
-    fn mute(&mut self, id: NodeId);
-
-    /// Reads from a connection again, beginning with what has arrived meanwhile.
-    fn unmute(&mut self, id: NodeId);
 
     /// Makes a poll return early; the same one for the whole life of the selector.
     fn waker(&self) -> Arc<SelectorWaker>;

@@ -82,25 +82,6 @@ impl Selector {
         })
     }
 
-    /// Takes over a connection that a listener accepted; no poll reports it in `connected`.
-    ///
-    /// # Errors
-    /// Where the id is taken, or the socket is broken already.
-    pub(crate) fn register_accepted(
-        &mut self,
-        id: NodeId,
-        stream: mio::net::TcpStream,
-    ) -> Result<(), KafkaError> {
-        self.check_id_is_free(id)?;
-        let broken = |error: io::Error| {
-            let message = format!("cannot take over the accepted connection {id}");
-            KafkaError::illegal_state(message).with_source(error)
-        };
-        let socket = Socket::accepted(stream).map_err(broken)?;
-        let address = socket.peer_address().map_err(broken)?;
-        self.register(id, address, socket).map_err(broken)
-    }
-
     fn check_id_is_free(&self, id: NodeId) -> Result<(), KafkaError> {
         let closing = self.closing.iter().any(|c| c.channel.id() == id);
         let what = if self.connections.contains_key(&id) {
@@ -347,14 +328,6 @@ impl Selectable for Selector {
             .is_some_and(|connection| connection.channel.is_ready())
     }
 
-    fn mute(&mut self, id: NodeId) {
-        self.set_muted(id, true);
-    }
-
-    fn unmute(&mut self, id: NodeId) {
-        self.set_muted(id, false);
-    }
-
     fn waker(&self) -> Arc<SelectorWaker> {
         Arc::clone(&self.waker)
     }
@@ -373,6 +346,39 @@ impl Selector {
         }
         let message = format!("there is no connection for node {id}");
         Err(KafkaError::illegal_state(message))
+    }
+}
+
+/// What only a server does.
+#[cfg(any(test, feature = "embedded-broker"))]
+impl Selector {
+    /// Takes over a connection that a listener accepted; no poll reports it in `connected`.
+    ///
+    /// # Errors
+    /// Where the id is taken, or the socket is broken already.
+    pub(crate) fn register_accepted(
+        &mut self,
+        id: NodeId,
+        stream: mio::net::TcpStream,
+    ) -> Result<(), KafkaError> {
+        self.check_id_is_free(id)?;
+        let broken = |error: io::Error| {
+            let message = format!("cannot take over the accepted connection {id}");
+            KafkaError::illegal_state(message).with_source(error)
+        };
+        let socket = Socket::accepted(stream).map_err(broken)?;
+        let address = socket.peer_address().map_err(broken)?;
+        self.register(id, address, socket).map_err(broken)
+    }
+
+    /// Stops reading from a connection; writes go on.
+    pub(crate) fn mute(&mut self, id: NodeId) {
+        self.set_muted(id, true);
+    }
+
+    /// Reads from a connection again, beginning with what has arrived meanwhile.
+    pub(crate) fn unmute(&mut self, id: NodeId) {
+        self.set_muted(id, false);
     }
 
     fn set_muted(&mut self, id: NodeId, muted: bool) {

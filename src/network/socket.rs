@@ -42,6 +42,7 @@ impl Socket {
     }
 
     /// A socket that a listener accepted.
+    #[cfg(any(test, feature = "embedded-broker"))]
     pub(crate) fn accepted(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         SockRef::from(&stream).set_keepalive(true)?;
@@ -82,6 +83,7 @@ impl Socket {
     }
 
     /// The other end; known once connected.
+    #[cfg(any(test, feature = "embedded-broker"))]
     pub(crate) fn peer_address(&self) -> io::Result<SocketAddr> {
         self.stream.peer_addr()
     }

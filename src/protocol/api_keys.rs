@@ -22,6 +22,7 @@ macro_rules! api_keys {
             pub(crate) const ALL: &'static [ApiKeys] = &[$($(#[$gate])* ApiKeys::$api,)+];
 
             /// The request with this number, or nothing where we do not speak it.
+            #[cfg(any(test, feature = "embedded-broker"))]
             pub(crate) fn from_id(id: i16) -> Option<Self> {
                 match id {
                     $($(#[$gate])* $id => Some(ApiKeys::$api),)+

@@ -72,7 +72,6 @@ struct State {
 struct Channel {
     address: SocketAddr,
     ready: bool,
-    muted: bool,
 }
 
 impl MockSelector {
@@ -194,12 +193,7 @@ impl Selectable for MockSelector {
                 true
             }
         };
-        let muted = false;
-        let channel = Channel {
-            address,
-            ready,
-            muted,
-        };
+        let channel = Channel { address, ready };
         state.channels.insert(id, channel);
         Ok(())
     }
@@ -261,32 +255,19 @@ impl Selectable for MockSelector {
         self.state().channels.get(&id).is_some_and(|c| c.ready)
     }
 
-    fn mute(&mut self, id: NodeId) {
-        if let Some(channel) = self.state().channels.get_mut(&id) {
-            channel.muted = true;
-        }
-    }
-
-    fn unmute(&mut self, id: NodeId) {
-        if let Some(channel) = self.state().channels.get_mut(&id) {
-            channel.muted = false;
-        }
-    }
-
     fn waker(&self) -> Arc<SelectorWaker> {
         Arc::clone(&self.waker)
     }
 }
 
 impl State {
-    /// The oldest frame of each connection that is not muted.
+    /// The oldest frame of each connection.
     fn deliver_receives(&mut self, events: &mut SelectorEvents) {
         let mut kept = Vec::new();
         for receive in self.receives.drain(..) {
             let id = receive.source;
-            let muted = self.channels.get(&id).is_some_and(|c| c.muted);
             let served = events.completed_receives.iter().any(|r| r.source == id);
-            if muted || served {
+            if served {
                 kept.push(receive);
             } else {
                 events.completed_receives.push(receive);

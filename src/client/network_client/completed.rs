@@ -135,7 +135,7 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
                 let failure = RequestFailure::AuthenticationFailed(error);
                 self.connection_ended(node, reason, &failure, responses, now);
             }
-            ChannelState::LocalClose | ChannelState::Expired => {
+            ChannelState::Expired => {
                 log::debug!("{reason}");
                 let failure = RequestFailure::Disconnected {
                     reason: Arc::clone(&reason),
