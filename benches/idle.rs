@@ -37,7 +37,7 @@ fn idle_producer() {
             .expect("a legal configuration");
     for partition in 0..PARTITIONS {
         let record = ProducerRecord::value_only("bench", &b"x"[..]).with_partition(partition);
-        let _ = producer.send(record).expect("room comes in time");
+        let _sent = producer.send(record).expect("room comes in time");
     }
     producer.flush().expect("the broker answers");
     idle(Duration::from_secs(1));

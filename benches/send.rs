@@ -63,7 +63,7 @@ fn producer(servers: &str, settings: &[(&str, &str)]) -> KafkaProducer<[u8], [u8
 fn send_all(producer: &KafkaProducer<[u8], [u8]>, count: u32) {
     for _ in 0..count {
         let record = ProducerRecord::value_only("bench", &VALUE[..]);
-        let _ = producer.send(record).expect("room comes in time");
+        let _sent = producer.send(record).expect("room comes in time");
     }
     producer.flush().expect("the broker answers");
 }
@@ -147,7 +147,7 @@ fn many_partitions() {
                 half.copy_from_slice(&random.to_be_bytes());
             }
             let record = ProducerRecord::new("bench", &key[..], &VALUE[..]);
-            let _ = producer.send(record).expect("room comes in time");
+            let _sent = producer.send(record).expect("room comes in time");
         }
         producer.flush().expect("the broker answers");
         rate.push(f64::from(KEYED_RECORDS) / start.elapsed().as_secs_f64());

@@ -52,8 +52,6 @@
 //!
 //! The background in longer form: [`guide::design`] and [`guide::testing`].
 
-#![allow(dead_code)] // temporary: removed when every layer has its user
-
 #[cfg(feature = "embedded-broker")]
 pub(crate) mod broker;
 pub(crate) mod client;

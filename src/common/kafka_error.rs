@@ -162,12 +162,6 @@ impl KafkaError {
         self.inner.time_limit
     }
 
-    /// The same error with another kind: where one failure means another to the caller.
-    #[must_use]
-    pub(crate) fn with_kind(self, kind: ErrorKind) -> Self {
-        self.change(|inner| inner.kind = kind)
-    }
-
     /// The same error, after which the producer is of no more use.
     #[must_use]
     pub(crate) fn fatal(self) -> Self {

@@ -66,26 +66,6 @@ pub(crate) fn write_unsigned_varint(value: u32, output: &mut Vec<u8>) {
     write_groups(u64::from(value), output);
 }
 
-pub(crate) fn write_varint(value: i32, output: &mut Vec<u8>) {
-    write_unsigned_varint(zigzag(value), output);
-}
-
-pub(crate) fn write_varlong(value: i64, output: &mut Vec<u8>) {
-    write_groups(zigzag_long(value), output);
-}
-
-pub(crate) fn size_of_unsigned_varint(value: u32) -> usize {
-    groups(u64::from(value))
-}
-
-pub(crate) fn size_of_varint(value: i32) -> usize {
-    size_of_unsigned_varint(zigzag(value))
-}
-
-pub(crate) fn size_of_varlong(value: i64) -> usize {
-    groups(zigzag_long(value))
-}
-
 pub(crate) fn take_array<const N: usize>(input: &mut &[u8]) -> Result<[u8; N], ProtocolError> {
     let (head, tail) = input
         .split_first_chunk::<N>()
@@ -125,19 +105,6 @@ fn write_groups(mut value: u64, output: &mut Vec<u8>) {
         }
         output.push(low | 0x80);
     }
-}
-
-fn groups(value: u64) -> usize {
-    let bits = u64::BITS - (value | 1).leading_zeros();
-    bits.div_ceil(7) as usize
-}
-
-fn zigzag(value: i32) -> u32 {
-    ((value << 1) ^ (value >> 31)) as u32
-}
-
-fn zigzag_long(value: i64) -> u64 {
-    ((value << 1) ^ (value >> 63)) as u64
 }
 
 #[cfg(test)]

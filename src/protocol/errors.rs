@@ -206,10 +206,6 @@ errors! {
 }
 
 impl Errors {
-    pub(crate) fn is_none(self) -> bool {
-        self == Errors::None
-    }
-
     /// The same request may succeed later.
     pub(crate) fn is_retriable(self) -> bool {
         self.kind().is_some_and(ErrorKind::is_retriable)
@@ -255,7 +251,7 @@ mod tests {
         for (error, code) in Errors::ALL.iter().zip(-1..) {
             assert_eq!(error.code(), code);
             assert_eq!(Errors::from_code(code), *error);
-            assert_eq!(error.kind().is_none(), error.is_none(), "{error}");
+            assert_eq!(error.kind().is_none(), *error == Errors::None, "{error}");
         }
     }
 

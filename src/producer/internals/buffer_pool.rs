@@ -224,6 +224,7 @@ pub(crate) struct PooledBuffer {
 }
 
 impl PooledBuffer {
+    #[cfg(test)]
     pub(crate) fn capacity(&self) -> usize {
         self.memory.capacity()
     }

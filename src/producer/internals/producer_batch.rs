@@ -284,7 +284,8 @@ impl ProducerBatch {
         })
     }
 
-    /// The batch failed. Java: `completeExceptionally`, `abort`.
+    /// The batch failed, with all its records alike. Java: `completeExceptionally`, `abort`.
+    #[cfg(test)]
     pub(crate) fn fail(self, error: KafkaError) -> usize {
         self.fail_records(error, Vec::new())
     }

@@ -54,12 +54,7 @@ impl ProducerMetadata {
         self.with(|core| core.add(topic, now));
     }
 
-    /// Wants news of `topic`; the version to give to [`await_update`](Self::await_update).
-    pub(crate) fn request_update_for_topic(&self, topic: &str) -> u64 {
-        self.with(|core| core.request_update_for_topic(topic))
-    }
-
-    /// Wants news of everything.
+    /// Wants news of everything; the version to give to [`await_update`](Self::await_update).
     pub(crate) fn request_update(&self) -> u64 {
         self.with(|core| core.request_update(false))
     }

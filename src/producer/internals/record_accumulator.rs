@@ -177,6 +177,7 @@ impl RecordAccumulator {
     }
 
     /// Whether any batch is not done. Java: `hasIncomplete`.
+    #[cfg(test)]
     pub(crate) fn has_incomplete(&self) -> bool {
         !self.incomplete.is_empty()
     }

@@ -77,11 +77,6 @@ impl SenderMetrics {
         self.records_failed.load(Ordering::Relaxed)
     }
 
-    /// Callbacks that panicked.
-    pub(crate) fn callbacks_panicked_total(&self) -> u64 {
-        self.callbacks_panicked.load(Ordering::Relaxed)
-    }
-
     /// Every number by Java's name; times in milliseconds. The last two have no counterpart in Java.
     pub(crate) fn snapshot(&self) -> Vec<(&'static str, f64)> {
         let total = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as f64;

@@ -151,6 +151,14 @@ fn plug_ins_go_by_code_and_javas_own_by_name() {
 }
 
 #[test]
+fn canonical_bootstrap_names_are_refused_with_what_to_do_instead() {
+    let canonical = "resolve_canonical_bootstrap_servers_only";
+    let text = refused(&[("client.dns.lookup", canonical)]);
+    assert!(text.contains("is not supported yet: give the canonical names"));
+    assert!(refused(&[("client.dns.lookup", "default")]).contains("client.dns.lookup"));
+}
+
+#[test]
 fn debug_and_get_show_effective_values() {
     let config = with(&[("ssl.protocol", "TLSv1.3"), ("acks", "all")]).unwrap();
     assert_eq!(config.get("linger.ms").as_deref(), Some("5"));

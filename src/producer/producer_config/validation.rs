@@ -101,14 +101,13 @@ fn check_plugins(values: &Values) -> Result<(), KafkaError> {
 
 fn check_built_in(values: &Values) -> Result<(), KafkaError> {
     let codec = values.text("compression.type").unwrap_or_default();
-    let built = match codec.as_str() {
-        "gzip" => cfg!(feature = "gzip"),
-        "snappy" => cfg!(feature = "snappy"),
-        "lz4" => cfg!(feature = "lz4"),
-        "zstd" => cfg!(feature = "zstd"),
-        _ => true,
-    };
-    if !built {
+    let optional = [
+        ("gzip", cfg!(feature = "gzip")),
+        ("snappy", cfg!(feature = "snappy")),
+        ("lz4", cfg!(feature = "lz4")),
+        ("zstd", cfg!(feature = "zstd")),
+    ];
+    if optional.contains(&(codec.as_str(), false)) {
         return Err(config_error(format!(
             "compression.type {codec} needs the crate feature `{codec}`"
         )));

@@ -5,22 +5,21 @@ use super::*;
 fn unsigned(value: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
     write_unsigned_varint(value, &mut bytes);
-    assert_eq!(bytes.len(), size_of_unsigned_varint(value));
     bytes
 }
 
 fn varint(value: i32) -> Vec<u8> {
     let mut bytes = Vec::new();
-    write_varint(value, &mut bytes);
-    assert_eq!(bytes.len(), size_of_varint(value));
+    let zigzag = (value << 1) ^ (value >> 31);
+    write_unsigned_varint(zigzag as u32, &mut bytes);
     assert_eq!(read_varint(&mut bytes.as_slice()), Ok(value));
     bytes
 }
 
 fn varlong(value: i64) -> Vec<u8> {
     let mut bytes = Vec::new();
-    write_varlong(value, &mut bytes);
-    assert_eq!(bytes.len(), size_of_varlong(value));
+    let zigzag = (value << 1) ^ (value >> 63);
+    write_groups(zigzag as u64, &mut bytes);
     assert_eq!(read_varlong(&mut bytes.as_slice()), Ok(value));
     bytes
 }

@@ -178,7 +178,7 @@ fn a_new_topic_is_asked_for_at_once_and_alone_a_known_one_with_all() {
     answer(&metadata, "payments", Errors::None, time.now());
     let snapshot = metadata.current();
     assert!(snapshot.topic("orders").is_some() && snapshot.topic("payments").is_some());
-    metadata.request_update_for_topic("payments");
+    metadata.with(|core| core.request_update_for_topic("payments"));
     assert_eq!(asked(&metadata, time.now()), ["orders", "payments"]);
 }
 

@@ -242,6 +242,7 @@ impl Queue {
         self.batches.back_mut()
     }
 
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.batches.len()
     }

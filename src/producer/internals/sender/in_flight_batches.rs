@@ -82,10 +82,6 @@ impl InFlightRequest {
         }
     }
 
-    pub(super) fn batches(&self) -> impl Iterator<Item = &InFlightBatch> {
-        self.batches.iter()
-    }
-
     pub(super) fn partitions(&self) -> impl Iterator<Item = &TopicPartition> {
         self.batches.iter().map(|batch| &batch.tp)
     }

@@ -14,11 +14,11 @@ fn a_warm_send_of_bytes_allocates_nothing() {
     };
     // Warm means that the batch's buffer has grown to what it needs.
     for _ in 0..5000 {
-        let _ = send();
+        let _sent = send();
     }
     let measured = allocation_counter::measure(|| {
         for _ in 0..100 {
-            let _ = send();
+            let _sent = send();
         }
     });
     assert_eq!(measured.count_total, 0);

@@ -21,7 +21,8 @@ fn the_configuration_page_agrees_with_the_key_table() {
 
 fn page() -> String {
     let mut page = String::from(INTRODUCTION);
-    let groups: [(&str, fn(&ConfigKey) -> bool); 4] = [
+    type Belongs = fn(&ConfigKey) -> bool;
+    let groups: [(&str, Belongs); 4] = [
         ("Keys that work", |key| key.is_supported() && !key.is_own()),
         (
             "Keys that Java's own table does not have",
