@@ -67,7 +67,6 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
         }
         self.metadata_updater.wanted_since.get_or_insert(now);
         let mut least_loaded = self.least_loaded_node(now);
-        // Where the bootstrap servers are all that is known, there is nothing to go back to.
         let can_rebootstrap = self.config.rebootstrap_trigger.is_some()
             && !self.metadata_updater.metadata.snapshot().is_bootstrap;
         if can_rebootstrap && !least_loaded.has_node_available_or_connection_ready() {
@@ -191,9 +190,13 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
         if updater.rebootstrap_requested {
             return Duration::ZERO;
         }
-        updater.wanted_since.map_or(Duration::MAX, |since| {
-            trigger.saturating_sub(now.saturating_duration_since(since))
-        })
+        match updater.wanted_since {
+            // Where the bootstrap servers are all that is known, there is nothing to go back to.
+            Some(since) if !updater.metadata.snapshot().is_bootstrap => {
+                trigger.saturating_sub(now.saturating_duration_since(since))
+            }
+            _ => Duration::MAX,
+        }
     }
 
     pub(super) fn handle_rebootstrap(&mut self, responses: &mut Vec<ClientResponse>, now: Instant) {

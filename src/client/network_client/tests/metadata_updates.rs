@@ -277,3 +277,23 @@ fn a_missing_listener_is_reported_and_asked_about_again_with_backoff() {
     assert!(waits[4] >= ms(300), "{waits:?}");
     assert!(waits.iter().all(|wait| *wait <= ms(1000)), "{waits:?}");
 }
+
+/// Scenario: M23 (a trigger of no time).
+#[test]
+fn a_client_that_knows_only_its_bootstrap_servers_does_not_begin_again_and_again() {
+    let mut fixture = Fixture::bootstrapped(
+        vec![node(1)],
+        NetworkClientConfig {
+            rebootstrap_trigger: Some(Duration::ZERO),
+            ..config()
+        },
+    );
+    fixture.network.on_connect(address(1), ConnectOutcome::Hang);
+    let version = fixture.metadata.snapshot().version;
+    for _ in 0..3 {
+        fixture.poll(ms(1_000));
+        assert_eq!(fixture.network.last_timeout(), Some(ms(1_000)));
+    }
+    assert_eq!(fixture.metadata.snapshot().version, version);
+    assert_eq!(fixture.network.connects().len(), 1);
+}
