@@ -4,7 +4,7 @@
 //! Differs: never waits for a connection or a back-off, but says when to come again.
 //! Threads: the I/O thread. Locks: TransactionManager.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::client::client_request::{Outcome, RequestBuilder, RequestFailure};
 use crate::client::kafka_client::KafkaClient;
@@ -68,7 +68,7 @@ impl<C: KafkaClient> Sender<C> {
         let Some(node) = self.client.least_loaded_node(now).node else {
             // Every node is left alone for now. A connection that is made meanwhile ends the wait.
             let longest = self.config.retry_backoff.backoff(u32::MAX, fastrand::f64());
-            return now.checked_add(longest);
+            return now.checked_add(longest.max(SHORTEST_WAIT_FOR_A_NODE));
         };
         if !self.client.ready(&node, now) {
             return now.checked_add(self.client.poll_delay(&node, now));
@@ -141,3 +141,6 @@ fn producer_id(outcome: Outcome) -> Result<ProducerIdAndEpoch, KafkaError> {
         ),
     }
 }
+
+/// Even where `retry.backoff.ms` is 0 the thread must not spin until a node comes back.
+const SHORTEST_WAIT_FOR_A_NODE: Duration = Duration::from_millis(100);

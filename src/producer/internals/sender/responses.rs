@@ -104,39 +104,33 @@ impl<C: KafkaClient> Sender<C> {
         now: Instant,
     ) {
         self.apply_leader_hints(request, &body);
+        let mut odd = 0;
         for topic in body.responses {
             let name = if topic.name.is_empty() {
                 request.topic_name(topic.topic_id)
             } else {
                 Some(topic.name.as_str().into())
             };
-            let Some(name) = name else {
-                log::warn!(
-                    "node {}: answer for unasked topic {:?}",
-                    request.node,
-                    topic.topic_id
-                );
-                continue;
-            };
             for partition in topic.partition_responses {
-                match request.take(&name, partition.index) {
-                    Some(batch) => {
-                        let answer = self.judge(&batch.tp, partition);
-                        self.complete_batch(batch, answer, now);
-                    }
-                    None => log::warn!(
-                        "node {}: an answer for {name}-{}, which was not asked or was answered before",
-                        request.node,
-                        partition.index
-                    ),
-                }
+                let asked = name
+                    .as_deref()
+                    .and_then(|name: &str| request.take(name, partition.index));
+                let Some(batch) = asked else {
+                    odd += 1;
+                    continue;
+                };
+                let answer = self.judge(&batch.tp, partition);
+                self.complete_batch(batch, answer, now);
             }
         }
-        self.fail_attempts(
-            request,
-            &disconnected("the response left this partition out"),
-            now,
-        );
+        if odd > 0 {
+            log::warn!(
+                "node {}: {odd} answer(s) for partitions that were not asked, or were answered before",
+                request.node
+            );
+        }
+        let left_out = disconnected("the response left this partition out");
+        self.fail_attempts(request, &left_out, now);
     }
 
     /// With `acks=0`: the bytes are out, and that is all that will ever be known.

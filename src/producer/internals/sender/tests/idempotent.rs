@@ -44,6 +44,21 @@ fn a_failed_request_for_an_id_is_repeated_after_a_back_off() {
     assert_eq!(fixture.client.requests().len(), 1);
 }
 
+/// Java: `SenderTest.testNodeNotReady`. Scenario: ID1.
+#[test]
+fn without_a_node_to_ask_the_io_thread_waits() {
+    let mut fixture = Fixture::new(Setup {
+        idempotent: true,
+        ..Setup::default()
+    });
+    fixture.client.set_least_loaded_node(None);
+    fixture.pass();
+    assert_eq!(fixture.client.poll_timeouts().last(), Some(&ms(100)));
+    fixture.client.set_least_loaded_node(Some(node(0)));
+    fixture.pass();
+    assert_eq!(fixture.client.requests().len(), 1);
+}
+
 /// Java: `SenderTest.testClusterAuthorizationExceptionInInitProducerIdRequest`. Scenario: ID18.
 #[test]
 fn without_permission_records_fail_until_the_permission_is_given() {
