@@ -10,8 +10,6 @@ mod callbacks;
 mod close;
 mod delivery;
 mod exactly_once;
-#[cfg(unix)]
-mod fork;
 mod hostile_peers;
 mod metadata;
 mod peers;
