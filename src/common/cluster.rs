@@ -171,7 +171,7 @@ impl ProducerIdAndEpoch {
         epoch: -1,
     };
 
-    #[cfg(any(test, feature = "embedded-broker"))]
+    #[cfg(feature = "embedded-broker")]
     pub(crate) fn is_valid(self) -> bool {
         self.producer_id >= 0
     }

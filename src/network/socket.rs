@@ -9,7 +9,9 @@ use std::net::SocketAddr;
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
-use socket2::{Domain, Protocol, SockRef, Type};
+#[cfg(any(test, feature = "embedded-broker"))]
+use socket2::SockRef;
+use socket2::{Domain, Protocol, Type};
 
 use crate::network::selectable::ConnectOptions;
 
