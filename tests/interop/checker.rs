@@ -85,69 +85,70 @@ impl Sent {
         findings: &mut Vec<Finding>,
     ) {
         let mut report = |anomaly, what: String| findings.push((anomaly, partition, what));
-        if let Some((at, record)) = found
-            .iter()
-            .enumerate()
-            .find(|(at, record)| record.offset != *at as i64)
-        {
-            report(
-                Anomaly::WrongOffset,
-                format!("offset {} at position {at}", record.offset),
-            );
+        let mut positions = found.iter().enumerate();
+        if let Some((at, record)) = positions.find(|(at, record)| record.offset != *at as i64) {
+            let what = format!("offset {} at position {at}", record.offset);
+            report(Anomaly::WrongOffset, what);
         }
-        let same_order = sent.len() == found.len()
-            && sent
-                .iter()
-                .zip(found)
-                .all(|(sent, found)| self.same(sent, found));
-        if same_order {
-            for (sent, found) in sent.iter().zip(found) {
-                let right = sent
-                    .timestamp
-                    .map_or(self.during.contains(&found.timestamp), |own| {
-                        own == found.timestamp
-                    });
-                if !right && !found.log_append_time {
-                    report(
-                        Anomaly::WrongTimestamp,
-                        format!("offset {}: {}", found.offset, found.timestamp),
-                    );
-                }
+        let mut pairs = sent.iter().zip(found);
+        if sent.len() == found.len() && pairs.all(|(sent, found)| self.same(sent, found)) {
+            self.check_timestamps(sent, found, &mut report);
+        } else {
+            self.check_contents(sent, found, everywhere, &mut report);
+        }
+    }
+
+    /// The records are the right ones in the right order: each has its own timestamp, or that of the send.
+    fn check_timestamps(
+        &self,
+        sent: &[&TestRecord],
+        found: &[StoredRecord],
+        report: &mut impl FnMut(Anomaly, String),
+    ) {
+        for (sent, found) in sent.iter().zip(found) {
+            let right = match sent.timestamp {
+                Some(own) => own == found.timestamp,
+                None => self.during.contains(&found.timestamp),
+            };
+            if !right && !found.log_append_time {
+                let what = format!("offset {}: {}", found.offset, found.timestamp);
+                report(Anomaly::WrongTimestamp, what);
             }
-            return;
         }
+    }
+
+    /// The partition does not hold what was sent in that order: counts each content to say what is different.
+    fn check_contents(
+        &self,
+        sent: &[&TestRecord],
+        found: &[StoredRecord],
+        everywhere: &HashMap<u32, Vec<&TestRecord>>,
+        report: &mut impl FnMut(Anomaly, String),
+    ) {
         let mut counts: HashMap<Content<'_>, (i64, &TestRecord)> = HashMap::new();
         for record in sent {
-            counts
-                .entry(self.content_sent(record))
-                .or_insert((0, record))
-                .0 += 1;
+            let count = counts.entry(self.content_sent(record));
+            count.or_insert((0, record)).0 += 1;
         }
         let mut whole = true;
         for record in found {
             let content = self.content_stored(record);
-            match counts.get_mut(&content) {
-                Some((count, _)) => *count -= 1,
-                None => {
-                    let elsewhere = everywhere
-                        .values()
-                        .flatten()
-                        .any(|sent| self.content_sent(sent) == content);
-                    let anomaly = if elsewhere {
-                        Anomaly::Misplaced
-                    } else {
-                        Anomaly::Unknown
-                    };
-                    report(anomaly, format!("offset {}", record.offset));
-                    whole = false;
-                }
+            if let Some((count, _)) = counts.get_mut(&content) {
+                *count -= 1;
+                continue;
             }
+            let mut all = everywhere.values().flatten();
+            let anomaly = match all.any(|sent| self.content_sent(sent) == content) {
+                true => Anomaly::Misplaced,
+                false => Anomaly::Unknown,
+            };
+            report(anomaly, format!("offset {}", record.offset));
+            whole = false;
         }
         for (count, record) in counts.values().filter(|(count, _)| *count != 0) {
-            let anomaly = if *count > 0 {
-                Anomaly::Lost
-            } else {
-                Anomaly::Duplicated
+            let anomaly = match *count > 0 {
+                true => Anomaly::Lost,
+                false => Anomaly::Duplicated,
             };
             report(anomaly, format!("{} times: {record:?}", count.abs()));
             whole = false;
