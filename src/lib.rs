@@ -86,6 +86,7 @@ pub mod serialization {
         IntegerSerializer, ListSerializer, LongSerializer, ShortSerializer, StringSerializer,
         UuidSerializer, VoidSerializer,
     };
+    pub use crate::producer::kafka_producer::{ByType, Given, SerializerChoice};
 }
 
 /// An in-process Kafka cluster for tests, demos and teaching (feature `embedded-broker`).

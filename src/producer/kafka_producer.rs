@@ -37,7 +37,7 @@ use crate::producer::producer_config::ProducerConfig;
 use crate::producer::producer_record::ProducerRecord;
 use crate::producer::record_metadata::RecordMetadata;
 
-pub use builder::KafkaProducerBuilder;
+pub use builder::{ByType, Given, KafkaProducerBuilder, SerializerChoice};
 pub use close::CloseReport;
 pub use health::ProducerHealth;
 pub use send::TrySendError;

@@ -12,12 +12,14 @@ use std::marker::PhantomData;
 
 use crate::common::header::{Header, Headers};
 use crate::common::kafka_error::KafkaError;
+use crate::producer::unsent_record::UnsentRecord;
 use crate::record::default_record::RecordHeader;
 
 /// A record to send: a topic, and a key and a value that are owned or borrowed.
 ///
 /// A `KafkaProducer<[u8], str>` takes keys that are `Vec<u8>`, `&[u8]`, `[u8; 4]`, `Arc<[u8]>` .. and values that are
-/// `String`, `&str`, `Arc<str>` .. : everything that implements `Borrow<[u8]>` and `Borrow<str>`.
+/// `String`, `&str`, `Arc<str>` .. : everything that implements `Borrow<[u8]>` and `Borrow<str>`. References to arrays and
+/// to strings do not; write `*b"key"`, `key.as_slice()` or `text.as_str()`.
 ///
 /// ```
 /// use ottla::ProducerRecord;
@@ -130,6 +132,23 @@ impl<'a, K, V: ?Sized> ProducerRecord<'a, K, Null<V>> {
     /// A record without a value, which deletes the key from a compacted topic.
     pub fn tombstone(topic: impl Into<Cow<'a, str>>, key: K) -> Self {
         Self::nullable(topic, Some(key), None)
+    }
+}
+
+/// A record that was handed back, ready to be sent again: to the same partition, with the same timestamp. Where
+/// [`UnsentRecord::persisted`] is [`Maybe`](crate::Persisted::Maybe), that may duplicate it.
+impl From<UnsentRecord> for ProducerRecord<'static, Vec<u8>, Vec<u8>> {
+    fn from(unsent: UnsentRecord) -> Self {
+        let headers = unsent.headers.into_iter();
+        let headers = headers.map(|(key, value)| match value {
+            Some(value) => Header::new(key, value),
+            None => Header::null(key),
+        });
+        let topic = unsent.topic_partition.topic().to_owned();
+        Self::nullable(topic, unsent.key, unsent.value)
+            .with_partition(unsent.topic_partition.partition())
+            .with_timestamp(unsent.timestamp)
+            .with_headers(headers.collect())
     }
 }
 

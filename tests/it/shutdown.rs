@@ -99,6 +99,13 @@ fn closing_without_time_hands_back_exactly_what_was_not_acknowledged() {
     assert_eq!(last.persisted, Persisted::No);
     let health = producer.health();
     assert_eq!(health.buffer_available, health.buffer_total);
+    cluster.clear_faults();
+    let next = crate::setup::producer(&cluster, &[]);
+    for unsent in report.into_unsent() {
+        let _sent = next.send(ProducerRecord::from(unsent)).unwrap();
+    }
+    let report = next.close(LONG).unwrap();
+    assert_eq!((report.delivered(), report.unsent().len()), (100, 0));
 }
 
 /// Java: `KafkaProducerTest.testFlushCompleteSendOfInflightBatches`, `SenderTest.testFlushBatches..`. Scenario: CL4.

@@ -5,7 +5,7 @@
 //! Threads: constants. Locks: none.
 
 use super::Default::{Null, Required, Value};
-use super::Support::{JvmOnly, NotYet, Supported};
+use super::Support::{JvmOnly, NoEffect, NotYet, Supported};
 use super::Valid::{Any, AtLeast, Between, BetweenOr, NonEmpty, OneOf};
 use super::{ConfigKey, Importance, Type, key_table};
 
@@ -20,8 +20,8 @@ key_table! {
     "How whole batches are compressed; `zstd` needs the crate feature of that name."
     "compression.gzip.level", Int, Value("-1"), BetweenOr(1, 9, -1), Medium, Supported;
     "How hard gzip tries, from 1 (fast) to 9 (small); -1 is the library's own choice."
-    "compression.lz4.level", Int, Value("9"), Between(1, 17), Medium, Supported;
-    "How hard lz4 tries; the encoder of this crate has one level, so every value gives the same bytes."
+    "compression.lz4.level", Int, Value("9"), Between(1, 17), Medium, NoEffect("the encoder has one level, the fast one");
+    "How hard lz4 tries, from 1 (fast) to 17 (small)."
     "compression.zstd.level", Int, Value("3"), Between(-131_072, 22), Medium, Supported;
     "How hard zstd tries, from -131072 (fast) to 22 (small)."
     "delivery.timeout.ms", Int, Value("120000"), AtLeast(0), Medium, Supported;
