@@ -287,3 +287,50 @@ fn everywhere(plugin: Plugin) -> (Plugin, Unconfigured<[u8], [u8]>) {
     plugins.interceptors = vec![Box::new(plugin.clone())];
     (plugin, plugins)
 }
+
+/// Sends a copy of each value to another topic before it lends it, or panics.
+struct Reentrant {
+    inner: Arc<Mutex<Option<KafkaProducer<[u8], [u8]>>>>,
+}
+
+impl Serializer<[u8]> for Reentrant {
+    fn serialize<'a>(
+        &self,
+        topic: &str,
+        _headers: &mut Headers,
+        data: &'a [u8],
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<Option<&'a [u8]>, KafkaError> {
+        assert_ne!(data, b"panic", "a serializer of the test");
+        let copy = self.inner.lock().take();
+        if let Some(producer) = copy {
+            let _sent = producer.send(ProducerRecord::new(topic, *b"k", data))?;
+        }
+        assert!(buffer.is_empty());
+        buffer.extend_from_slice(data);
+        Ok(Some(buffer))
+    }
+}
+
+#[test]
+fn a_serializer_may_send_records_itself_and_a_panic_in_one_harms_only_its_caller() {
+    let inner = Arc::new(Mutex::new(Rank::Leaf, None));
+    let mut plugins = unconfigured();
+    plugins.value_serializer = Box::new(Reentrant {
+        inner: Arc::clone(&inner),
+    });
+    let fixture = Fixture::with(&[], plugins);
+    fixture.know(1);
+    *inner.lock() = Some(fixture.producer.clone());
+    let _sent = fixture.producer.send(record()).unwrap();
+    assert!(inner.lock().is_none());
+
+    let bad = || {
+        fixture
+            .producer
+            .send(ProducerRecord::new(TOPIC, *b"k", *b"panic"))
+    };
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(bad));
+    assert!(caught.is_err());
+    assert!(fixture.producer.send(record()).is_ok());
+}
