@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::common::cluster::{LeaderEpoch, Node, NodeId, PartitionInfo, TopicPartition, Uuid};
-use crate::common::fast_hash::FastMap;
+use crate::common::fast_hash::{FastMap, hash_of};
 use crate::common::kafka_error::KafkaError;
 use crate::protocol::Errors;
 
@@ -178,6 +178,8 @@ impl MetadataSnapshot {
 #[derive(Debug, Clone)]
 pub(crate) struct TopicMetadata {
     pub(crate) name: Arc<str>,
+    /// Kept so that nobody who looks for more about the topic works it out again.
+    pub(crate) name_hash: u64,
     /// All zero where the brokers know no topic ids.
     pub(crate) id: Uuid,
     pub(crate) is_internal: bool,
@@ -197,6 +199,7 @@ impl TopicMetadata {
         usage: Arc<TopicUsage>,
     ) -> Self {
         let mut topic = Self {
+            name_hash: hash_of(&name),
             name,
             id,
             is_internal: false,

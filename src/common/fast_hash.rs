@@ -13,6 +13,13 @@ pub(crate) type FastMap<K, V> = HashMap<K, V, BuildHasherDefault<FastHasher>>;
 /// A set of such keys.
 pub(crate) type FastSet<K> = HashSet<K, BuildHasherDefault<FastHasher>>;
 
+/// The hash of a name, for tables that keep it.
+pub(crate) fn hash_of(name: &str) -> u64 {
+    let mut hasher = FastHasher::default();
+    hasher.write(name.as_bytes());
+    hasher.finish()
+}
+
 /// Multiply-and-rotate over words of eight bytes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct FastHasher(u64);

@@ -13,6 +13,7 @@ mod metadata_wait;
 mod plugins;
 mod record_clock;
 mod send;
+mod thread_memory;
 mod wiring;
 
 use std::borrow::Borrow;

@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use arc_swap::{ArcSwap, Guard};
@@ -25,6 +26,9 @@ mod tests;
 pub(crate) struct ProducerMetadata {
     /// What `core` published last.
     snapshot: ArcSwap<MetadataSnapshot>,
+    /// Differs for every snapshot of every producer in this process. Stored (Release) after the snapshot and loaded
+    /// (Acquire) before it, so that whoever sees a stamp sees that snapshot or a newer one.
+    stamp: AtomicU64,
     core: Mutex<Metadata>,
     published: Condvar,
 }
@@ -33,6 +37,7 @@ impl ProducerMetadata {
     pub(crate) fn new(core: Metadata) -> Self {
         Self {
             snapshot: ArcSwap::new(Arc::clone(core.snapshot())),
+            stamp: AtomicU64::new(next_stamp()),
             core: Mutex::new(Rank::Leaf, core),
             published: Condvar::new(),
         }
@@ -42,6 +47,12 @@ impl ProducerMetadata {
     #[inline]
     pub(crate) fn current(&self) -> Guard<Arc<MetadataSnapshot>> {
         self.snapshot.load()
+    }
+
+    /// Changes whenever the snapshot does: what was found in a snapshot holds while the stamp stays the same.
+    #[inline]
+    pub(crate) fn stamp(&self) -> u64 {
+        self.stamp.load(Ordering::Acquire)
     }
 
     /// Notes that the application uses `topic`. One that is new is asked for by the next pass of the I/O thread; for a
@@ -117,6 +128,7 @@ impl MetadataHandle for ProducerMetadata {
         // Published under the lock, so that an older snapshot cannot overtake a newer one.
         if !Arc::ptr_eq(core.snapshot(), &self.snapshot.load()) {
             self.snapshot.store(Arc::clone(core.snapshot()));
+            self.stamp.store(next_stamp(), Ordering::Release);
             self.published.notify_all();
         }
         result
@@ -139,6 +151,12 @@ impl fmt::Debug for ProducerMetadata {
             .field("version", &self.current().version)
             .finish_non_exhaustive()
     }
+}
+
+fn next_stamp() -> u64 {
+    // Only the number matters, which no other thread gets: hence `Relaxed`. 0 is nobody's.
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
 }
 
 /// The error for which there is no point in waiting on: the topic's name is not legal, or this user may not know of it.

@@ -147,7 +147,7 @@ impl RecordAccumulator {
         now: Instant,
         max_block: Duration,
     ) -> Result<RecordAppendResult, KafkaError> {
-        let topic = self.topics.topic(&to.topic.name);
+        let topic = self.topics.topic(to.topic);
         match self.append_to_open_batch(topic, &to, record, callback) {
             Some(appended) => Ok(appended),
             None => self.append_thoroughly(topic, to, record, callback, (now, max_block)),

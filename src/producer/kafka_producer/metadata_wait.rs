@@ -156,14 +156,17 @@ impl<K: ?Sized, V: ?Sized> Inner<K, V> {
 }
 
 impl Wanted<'_> {
-    /// The topic, where it is known with at least as many partitions as are wanted.
+    /// Whether the topic is known with at least as many partitions as are wanted.
     #[inline]
-    pub(super) fn find_in<'s>(&self, snapshot: &'s MetadataSnapshot) -> Option<&'s TopicMetadata> {
-        let topic = snapshot.topic(self.topic)?;
-        let is_known = match self.partition {
+    pub(super) fn is_in(&self, topic: &TopicMetadata) -> bool {
+        match self.partition {
             Some(partition) => topic.partition(partition).is_some(),
             None => !topic.partitions.is_empty(),
-        };
-        is_known.then_some(&**topic)
+        }
+    }
+
+    fn find_in<'s>(&self, snapshot: &'s MetadataSnapshot) -> Option<&'s TopicMetadata> {
+        let topic = snapshot.topic(self.topic)?;
+        self.is_in(topic).then_some(&**topic)
     }
 }

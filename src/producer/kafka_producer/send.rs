@@ -6,11 +6,10 @@
 //! Threads: any. Locks: those of `wait_on_metadata` and `append`, one after the other; user code runs under none.
 
 use std::borrow::Borrow;
-use std::cell::RefCell;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::client::metadata_snapshot::{MetadataSnapshot, TopicMetadata};
+use crate::client::metadata_snapshot::TopicMetadata;
 use crate::common::error_kind::ErrorKind;
 use crate::common::header::{Header, Headers};
 use crate::common::kafka_error::KafkaError;
@@ -21,6 +20,7 @@ use crate::producer::internals::record_accumulator::Destination;
 use crate::producer::kafka_producer::Inner;
 use crate::producer::kafka_producer::callbacks::{AppendCallbacks, is_api_error, tell_at_once};
 use crate::producer::kafka_producer::metadata_wait::Wanted;
+use crate::producer::kafka_producer::thread_memory::{Buffers, ThreadMemory};
 use crate::producer::partitioner::{Cluster, RecordToPlace};
 use crate::producer::producer_interceptor::{Acknowledgement, InterceptedRecord};
 use crate::producer::producer_record::{ProducerRecord, validate};
@@ -130,29 +130,31 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
             partition: record.partition,
         };
         let start = self.time.now();
-        let snapshot = self.metadata.current();
-        if let Some(topic) = wanted.find_in(&snapshot) {
+        ThreadMemory::with(|ThreadMemory { buffers, topics }| {
+            let stamp = self.metadata.stamp();
+            let found = topics.find(stamp, wanted.topic);
+            if let Some(topic) = found.filter(|topic| wanted.is_in(topic)) {
+                let known = Known {
+                    topic,
+                    now: start,
+                    remaining: max_block,
+                };
+                return self.serialize_and_append(record, callback, &known, buffers);
+            }
+            let (snapshot, now) = self
+                .wait_on_metadata(wanted, start, max_block)
+                .map_err(|error| self.closed_meanwhile(error))?;
+            let topic = snapshot
+                .topic(wanted.topic)
+                .expect("the wait for metadata ended because the topic is known");
+            topics.keep(stamp, topic);
             let known = Known {
-                snapshot: &snapshot,
                 topic,
-                now: start,
-                remaining: max_block,
+                now,
+                remaining: max_block.saturating_sub(now.saturating_duration_since(start)),
             };
-            return with_buffers(|b| self.serialize_and_append(record, callback, &known, b));
-        }
-        drop(snapshot);
-        let (snapshot, now) = self
-            .wait_on_metadata(wanted, start, max_block)
-            .map_err(|error| self.closed_meanwhile(error))?;
-        let known = Known {
-            snapshot: &snapshot,
-            topic: snapshot
-                .topic(record.topic)
-                .expect("the wait for metadata ended because the topic is known"),
-            now,
-            remaining: max_block.saturating_sub(now.saturating_duration_since(start)),
-        };
-        with_buffers(|b| self.serialize_and_append(record, callback, &known, b))
+            self.serialize_and_append(record, callback, &known, buffers)
+        })
     }
 
     fn serialize_and_append(
@@ -182,7 +184,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
                 value: record.value,
                 value_bytes,
             };
-            record.partition = self.partition(&to_place, known.snapshot, known.topic)?;
+            record.partition = self.partition(&to_place, known.topic)?;
         }
         let to_append = RecordToAppend {
             timestamp: self.timestamp(record, known.now),
@@ -198,7 +200,6 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
     pub(super) fn partition(
         &self,
         record: &RecordToPlace<'_, K, V>,
-        snapshot: &MetadataSnapshot,
         topic: &TopicMetadata,
     ) -> Result<Option<i32>, KafkaError> {
         let count = topic.partitions.len();
@@ -210,7 +211,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
                 _ => None,
             });
         };
-        let chosen = custom.partition(record, &Cluster::new(snapshot))?;
+        let chosen = custom.partition(record, &Cluster::new(&self.metadata.current()))?;
         if usize::try_from(chosen).is_ok_and(|chosen| chosen < count) {
             return Ok(Some(chosen));
         }
@@ -306,49 +307,14 @@ fn serialize<'a, T: ?Sized>(
     }
 }
 
-/// The view of the cluster by which a record is placed.
+/// What a record is placed by.
 struct Known<'a> {
-    snapshot: &'a MetadataSnapshot,
     topic: &'a TopicMetadata,
     /// The time after the wait for metadata; the time before it where there was none.
     now: Instant,
     /// What is left of `max.block.ms`.
     remaining: Duration,
 }
-
-/// Memory for serializers, kept per thread.
-#[derive(Default)]
-struct Buffers {
-    key: Vec<u8>,
-    value: Vec<u8>,
-}
-
-/// Lends the thread's buffers. A serializer that sends a record itself finds them lent and allocates.
-#[inline]
-fn with_buffers<R>(send: impl FnOnce(&mut Buffers) -> R) -> R {
-    BUFFERS.with(|own| match own.try_borrow_mut() {
-        Ok(mut buffers) => {
-            clear(&mut buffers.key);
-            clear(&mut buffers.value);
-            send(&mut buffers)
-        }
-        Err(_) => send(&mut Buffers::default()),
-    })
-}
-
-#[inline]
-fn clear(buffer: &mut Vec<u8>) {
-    buffer.clear();
-    if buffer.capacity() > LARGEST_KEPT_BUFFER {
-        *buffer = Vec::new();
-    }
-}
-
-thread_local! {
-    static BUFFERS: RefCell<Buffers> = const { RefCell::new(Buffers { key: Vec::new(), value: Vec::new() }) };
-}
-
-const LARGEST_KEPT_BUFFER: usize = 64 * 1024;
 
 /// A record that [`try_send`](crate::KafkaProducer::try_send) did not send, and why.
 pub struct TrySendError<R> {

@@ -116,7 +116,7 @@ impl Fixture {
     /// Appends records until the batch is full; returns how many it took.
     fn fill(&self, partition: i32) -> usize {
         let queue = || {
-            let topic = self.accumulator.topics.topic(&self.topic().name);
+            let topic = self.accumulator.topics.topic(&self.topic());
             let queue = self.accumulator.topics.queue(topic, partition);
             Arc::clone(queue.expect("a number of a partition"))
         };
@@ -198,14 +198,13 @@ fn snapshot(leaders: &[Option<(i32, i32)>]) -> Arc<MetadataSnapshot> {
         leader_epoch: leader.and_then(|(_, epoch)| LeaderEpoch::from_wire(epoch)),
         ..PartitionMetadata::default()
     });
-    let usage = Arc::new(TopicUsage::new(MockTime::shared().now()));
-    snapshot.set_topic(TopicMetadata::new(
-        Arc::from(TOPIC),
-        Uuid::ZERO,
-        partitions.collect(),
-        usage,
-    ));
+    snapshot.set_topic(metadata_of(TOPIC, partitions.collect()));
     Arc::new(snapshot)
+}
+
+fn metadata_of(topic: &str, partitions: Vec<PartitionMetadata>) -> TopicMetadata {
+    let usage = Arc::new(TopicUsage::new(MockTime::shared().now()));
+    TopicMetadata::new(Arc::from(topic), Uuid::ZERO, partitions, usage)
 }
 
 fn config() -> AccumulatorConfig {

@@ -5,12 +5,12 @@
 //! Threads: any. Locks: `PartitionLoad` (leaf), when the sticky choice changes.
 
 use std::fmt;
-use std::hash::Hasher;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use crate::client::metadata_snapshot::TopicMetadata;
 use crate::common::cluster::TopicPartition;
-use crate::common::fast_hash::FastHasher;
+use crate::common::fast_hash::hash_of;
 use crate::common::sync::{Mutex, Rank};
 use crate::producer::internals::built_in_partitioner::{BuiltInPartitioner, PartitionLoad};
 use crate::producer::internals::record_accumulator::partition_queue::PartitionQueue;
@@ -56,8 +56,9 @@ impl Topics {
 
     /// The queues of a topic, made with the first call.
     #[inline]
-    pub(super) fn topic(&self, name: &Arc<str>) -> &TopicQueues {
-        let mut link = self.bucket(name);
+    pub(super) fn topic(&self, metadata: &TopicMetadata) -> &TopicQueues {
+        let name = &metadata.name;
+        let mut link = self.bucket(metadata.name_hash);
         loop {
             let topic = link.get_or_init(|| Box::new(self.new_topic(Arc::clone(name))));
             // Most of the time the name is the very one that the topic was made with.
@@ -70,7 +71,7 @@ impl Topics {
 
     /// The queues of a topic that was sent to before.
     pub(super) fn find(&self, name: &str) -> Option<&TopicQueues> {
-        let mut link = self.bucket(name);
+        let mut link = self.bucket(hash_of(name));
         loop {
             let topic = link.get()?;
             if *topic.name == *name {
@@ -103,10 +104,8 @@ impl Topics {
     }
 
     #[inline]
-    fn bucket(&self, name: &str) -> &Link {
-        let mut hasher = FastHasher::default();
-        hasher.write(name.as_bytes());
-        &self.buckets[hasher.finish() as usize % BUCKETS]
+    fn bucket(&self, name_hash: u64) -> &Link {
+        &self.buckets[name_hash as usize % BUCKETS]
     }
 
     fn new_topic(&self, name: Arc<str>) -> TopicQueues {

@@ -16,7 +16,7 @@ fn placed(fixture: &Fixture, key: Option<&[u8]>) -> Option<i32> {
     fixture
         .producer
         .inner
-        .partition(&record, &snapshot, snapshot.topic(record.topic).unwrap())
+        .partition(&record, snapshot.topic(record.topic).unwrap())
         .unwrap()
 }
 

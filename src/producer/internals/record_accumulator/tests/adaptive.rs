@@ -61,13 +61,13 @@ fn the_load_counts_once_every_partition_was_used() {
         let topics = &fixture.accumulator.topics;
         fixture
             .accumulator
-            .partition_load(topics.topic(&topic.name), &topic)
+            .partition_load(topics.topic(&topic), &topic)
     };
     use crate::producer::internals::built_in_partitioner::PartitionLoad;
     assert_eq!(load(), PartitionLoad::Uniform, "1 and 2 were never used");
     for partition in [1, 2] {
         let topics = &fixture.accumulator.topics;
-        topics.queue(topics.topic(&topic.name), partition);
+        topics.queue(topics.topic(&topic), partition);
     }
     let PartitionLoad::Weighted(weights) = load() else {
         panic!("queues of unequal length have weights");
@@ -90,12 +90,12 @@ fn a_node_that_takes_nothing_for_long_is_left_out_even_with_empty_queues() {
     let topic = fixture.topic();
     let topics = &fixture.accumulator.topics;
     for partition in 0..2 {
-        topics.queue(topics.topic(&topic.name), partition);
+        topics.queue(topics.topic(&topic), partition);
     }
     let load = || {
         fixture
             .accumulator
-            .partition_load(topics.topic(&topic.name), &topic)
+            .partition_load(topics.topic(&topic), &topic)
     };
     let note = |node, can_drain| {
         let now = fixture.now();
@@ -129,11 +129,11 @@ fn partitions_may_appear_while_the_load_is_taken() {
         let (topics, topic) = (&fixture.accumulator.topics, &topic);
         scope.spawn(move || {
             for number in 0..64 {
-                topics.queue(topics.topic(&topic.name), number);
+                topics.queue(topics.topic(&topic), number);
             }
         });
         for _ in 0..1000 {
-            let chosen = fixture.accumulator.choose(topics.topic(&topic.name), topic);
+            let chosen = fixture.accumulator.choose(topics.topic(&topic), topic);
             assert!((0..64).contains(&chosen));
         }
     });

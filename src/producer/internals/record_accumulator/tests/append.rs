@@ -128,7 +128,7 @@ fn a_partition_that_the_topic_does_not_have_is_refused() {
 fn queues_of_high_partition_numbers_are_found_again() {
     let fixture = Fixture::new(&[1], config());
     let topics = &fixture.accumulator.topics;
-    let topic = topics.topic(&Arc::from("wide"));
+    let topic = topics.topic(&metadata_of("wide", Vec::new()));
     for number in [0, 15, 16, 47, 48, 9_999] {
         let queue = topics.queue(topic, number).expect("a partition number");
         assert_eq!(queue.topic_partition().partition(), number);
@@ -145,7 +145,8 @@ fn many_topics_share_the_buckets() {
     let fixture = Fixture::new(&[1], config());
     let topics = &fixture.accumulator.topics;
     for n in 0..3000 {
-        topics.queue(topics.topic(&Arc::from(format!("topic-{n}"))), 0);
+        let metadata = metadata_of(&format!("topic-{n}"), Vec::new());
+        topics.queue(topics.topic(&metadata), 0);
     }
     for n in 0..3000 {
         let name = format!("topic-{n}");
