@@ -159,7 +159,10 @@ fn a_line_without_its_separator_is_named_and_earlier_ones_are_sent() {
 fn a_configuration_file_counts_and_single_properties_beat_it() {
     let cluster = cluster();
     let file = std::env::temp_dir().join(format!("ottla-tool-{}.properties", std::process::id()));
-    std::fs::write(&file, "linger.ms = 7\nlinger = 3\n").expect("a temporary file");
+    // Java's tools serialize as they see fit, whatever the file says, and so do ours.
+    let java = "key.serializer = org.apache.kafka.common.serialization.StringSerializer\n";
+    let text = format!("{java}linger.ms = 7\nlinger = 3\n");
+    std::fs::write(&file, text).expect("a temporary file");
     let path = file.to_str().expect("a text");
     let text = error_line(&produce(&cluster, &["--command-config", path], "v\n"));
     assert!(text.contains("unknown key linger"), "{text}");

@@ -67,8 +67,9 @@ pub(crate) fn set(pairs: &mut Pairs, (key, value): (String, String)) {
     pairs.push((key, value));
 }
 
-/// Checks the pairs as a whole.
-pub(crate) fn config(pairs: Pairs) -> Result<ProducerConfig, KafkaError> {
+/// Checks the pairs as a whole. As Java's tools do, the subcommands know their serializers better than the file.
+pub(crate) fn config(mut pairs: Pairs) -> Result<ProducerConfig, KafkaError> {
+    pairs.retain(|(key, _)| !matches!(key.as_str(), "key.serializer" | "value.serializer"));
     ProducerConfig::from_properties(pairs)
 }
 
