@@ -6,6 +6,7 @@
 //! Threads: whoever owns it; in a queue, under that queue's lock. Locks: none of its own.
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,6 +38,12 @@ pub(crate) type Callback = Box<dyn FnOnce(Result<RecordMetadata, KafkaError>) + 
 
 /// A batch of records for one partition.
 pub(crate) struct ProducerBatch {
+    /// On the heap: a batch changes hands many times on its way, and then only a pointer moves.
+    contents: Box<Contents>,
+}
+
+/// What a batch consists of.
+pub(crate) struct Contents {
     result: Arc<ProduceRequestResult>,
     created: Instant,
     records: Records,
@@ -63,7 +70,7 @@ impl ProducerBatch {
         records: OpenRecords,
         incomplete: IncompleteEntry,
     ) -> Self {
-        Self {
+        Self::from(Contents {
             result,
             created,
             records: Records::Open(records),
@@ -71,7 +78,7 @@ impl ProducerBatch {
             identity: None,
             delivery: Delivery::default(),
             _incomplete: incomplete,
-        }
+        })
     }
 
     /// Appends a record where that takes nothing but writing it: the batch is open and has room, and so has its buffer.
@@ -326,6 +333,29 @@ impl ProducerBatch {
         if let Records::Open(open) = std::mem::replace(&mut self.records, Records::Gone) {
             open.release();
         }
+    }
+}
+
+impl From<Contents> for ProducerBatch {
+    fn from(contents: Contents) -> Self {
+        Self {
+            contents: Box::new(contents),
+        }
+    }
+}
+
+impl Deref for ProducerBatch {
+    type Target = Contents;
+    #[inline]
+    fn deref(&self) -> &Contents {
+        &self.contents
+    }
+}
+
+impl DerefMut for ProducerBatch {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Contents {
+        &mut self.contents
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::producer::internals::incomplete_batches::IncompleteBatches;
 use crate::producer::internals::produce_request_result::{Outcome, Part, ProduceRequestResult};
-use crate::producer::internals::producer_batch::{ProducerBatch, Records};
+use crate::producer::internals::producer_batch::{Contents, ProducerBatch, Records};
 use crate::record::compression::{Compression, CompressorPool};
 use crate::record::default_record::Record;
 use crate::record::memory_records_builder::{MemoryRecordsBuilder, SealedRecords};
@@ -27,10 +27,6 @@ pub(crate) struct Splitter<'a> {
 impl ProducerBatch {
     /// Cuts a sealed batch into two or more, each with some of its records in their order. A batch of one record comes
     /// back as it is. The parts have no number yet and no memory of the pool.
-    #[expect(
-        clippy::result_large_err,
-        reason = "the batch comes back by value, as it came"
-    )]
     pub(crate) fn split(mut self, splitter: &mut Splitter<'_>) -> Result<Vec<Self>, Self> {
         let sealed = match self.sealed() {
             Some(sealed) if sealed.record_count() > 1 => sealed.clone(),
@@ -80,7 +76,7 @@ impl ProducerBatch {
             record.index -= first;
             (record, callback)
         });
-        let batch = Self {
+        let batch = Self::from(Contents {
             callbacks: callbacks.collect(),
             created: self.created,
             records: Records::Sealed(records),
@@ -88,7 +84,7 @@ impl ProducerBatch {
             delivery: self.delivery.of_part(),
             _incomplete: incomplete.add(&result, self.created),
             result: Arc::clone(&result),
-        };
+        });
         (Part { first, result }, batch)
     }
 }

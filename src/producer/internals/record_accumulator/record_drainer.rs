@@ -105,10 +105,6 @@ impl RecordDrainer {
     /// Puts a batch that the broker found too large back in parts. A batch of one record comes back: it must fail.
     ///
     /// Java: `splitAndReenqueue`.
-    #[expect(
-        clippy::result_large_err,
-        reason = "the batch comes back by value, as it came"
-    )]
     pub(crate) fn split_and_reenqueue(&mut self, big: ProducerBatch) -> Result<(), ProducerBatch> {
         let identity = big.identity();
         let tp = big.topic_partition().clone();

@@ -42,10 +42,6 @@ pub(super) struct InFlightBatch {
 
 /// What is left of a batch in the request that it was sent with.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all are waiting, and a box per batch would cost more than it saves"
-)]
 pub(super) enum Place {
     /// It waits for its answer.
     Waiting(ProducerBatch),
