@@ -32,6 +32,7 @@ mod closing;
 mod expiry;
 mod idempotent;
 mod plain;
+mod random_faults;
 mod responses;
 
 /// No record here has headers.
