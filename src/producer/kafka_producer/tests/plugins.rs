@@ -288,9 +288,11 @@ fn everywhere(plugin: Plugin) -> (Plugin, Unconfigured<[u8], [u8]>) {
     (plugin, plugins)
 }
 
+type Inner = KafkaProducer<[u8], [u8]>;
+
 /// Sends a copy of each value to another topic before it lends it, or panics.
 struct Reentrant {
-    inner: Arc<Mutex<Option<KafkaProducer<[u8], [u8]>>>>,
+    inner: Arc<Mutex<Option<Inner>>>,
 }
 
 impl Serializer<[u8]> for Reentrant {
