@@ -16,11 +16,15 @@ impl RecordAccumulator {
         let partitions = metadata.partitions.len();
         let mut table = topic.load.lock();
         if table.choices_left == 0 {
-            table.load = self.partition_load(topic, metadata);
+            // Looking at the nodes takes another leaf lock.
+            drop(table);
+            let load = self.partition_load(topic, metadata);
+            table = topic.load.lock();
+            table.load = load;
             // Each choice stands for a batch; so a batch pays for at most this many looks.
             table.choices_left = 1 + partitions / LOOKS_PER_CHOICE;
         }
-        table.choices_left -= 1;
+        table.choices_left = table.choices_left.saturating_sub(1);
         let load = &table.load;
         load.next_partition(random, &metadata.available, partitions)
     }

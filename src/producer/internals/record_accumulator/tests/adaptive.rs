@@ -110,6 +110,7 @@ fn a_node_that_takes_nothing_for_long_is_left_out_even_with_empty_queues() {
     note(1, true);
     note(2, false);
     assert_eq!(load(), PartitionLoad::Weighted(vec![(0, 1)]));
+    assert_eq!(fixture.append(None, VALUE).partition, 0);
     note(1, false);
     fixture.pass_ms(51);
     note(1, false);
