@@ -266,3 +266,24 @@ fn two_hundred_threads_may_send_while_another_one_closes() {
         Some(i64::try_from(written).unwrap())
     );
 }
+
+/// Handing back a whole buffer takes its time, and gets it.
+#[test]
+fn closing_without_time_hands_back_a_full_buffer() {
+    let cluster = cluster();
+    let producer = producer(&cluster, &[]);
+    assert_eq!(producer.partitions_for(TOPIC).unwrap().len(), 1);
+    cluster.inject(Fault::on(Api::Produce).never_answer());
+    let value = [0_u8; 100];
+    let mut accepted = 0;
+    while producer
+        .try_send(ProducerRecord::new(TOPIC, *b"k", value))
+        .is_ok()
+    {
+        accepted += 1;
+    }
+    assert!(accepted > 100_000);
+    let report = producer.close(Duration::ZERO).unwrap();
+    assert!(report.is_complete());
+    assert_eq!(report.unsent().len(), accepted);
+}

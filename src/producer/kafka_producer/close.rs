@@ -56,8 +56,8 @@ impl CloseReport {
             .count()
     }
 
-    /// Whether the background thread has ended. Where a callback keeps it busy it has not, and its records are not in the
-    /// report.
+    /// Whether the background thread has ended. Where a callback keeps it busy it has not, and some records may be missing
+    /// from the report; closing again later reports those.
     pub fn is_complete(&self) -> bool {
         self.complete
     }
@@ -146,13 +146,30 @@ impl<K: ?Sized, V: ?Sized> Inner<K, V> {
             );
         }
         self.force_close();
-        let ended = self
-            .control
-            .await_termination(deadline(self.time.now(), FORCED_END));
+        let ended = self.await_forced_end();
         if !ended {
             log::warn!("the I/O thread is busy with a callback and ends after it");
         }
         ended
+    }
+
+    /// There is nothing to wait for but the pass under way. It may have many records to hand back, so it gets more time as
+    /// long as it gets on with them.
+    fn await_forced_end(&self) -> bool {
+        let mut left = self.accumulator.incomplete().len();
+        for _ in 0..FORCED_END_ROUNDS {
+            if self
+                .control
+                .await_termination(deadline(self.time.now(), FORCED_END))
+            {
+                return true;
+            }
+            let before = std::mem::replace(&mut left, self.accumulator.incomplete().len());
+            if left >= before {
+                break;
+            }
+        }
+        false
     }
 
     fn force_close(&self) {
@@ -204,5 +221,7 @@ impl<K: ?Sized, V: ?Sized> Drop for Inner<K, V> {
     }
 }
 
-/// How long a forced end may take: there is nothing to wait for but the pass under way.
+/// How long a forced end may take without any batch coming to its end: longer means that a callback blocks.
 const FORCED_END: Duration = Duration::from_millis(200);
+/// How often that time is granted.
+const FORCED_END_ROUNDS: usize = 25;
