@@ -4,7 +4,7 @@
 //! Differs: other clients' names for the same setting are known, and a slip of the pen is matched with the nearest key.
 //! Threads: constants. Locks: none.
 
-use super::config_def::keys;
+use super::config_def::{ConfigKey, keys};
 
 /// What to say about a key that nobody knows: a sentence that starts with the key.
 pub(super) fn advice(unknown: &str) -> String {
@@ -15,7 +15,7 @@ pub(super) fn advice(unknown: &str) -> String {
     if let Some((_, why)) = ELSEWHERE.iter().find(|(name, _)| *name == lower) {
         return format!("{unknown} is not a producer setting: {why}");
     }
-    match nearest(&lower) {
+    match nearest(unknown) {
         Some(name) => format!("unknown key {unknown}: did you mean {name}?"),
         None => format!("unknown key {unknown}"),
     }
@@ -30,23 +30,41 @@ fn in_place_of(instead: &str) -> String {
     }
 }
 
-/// The key with the fewest changed letters, where so few are changed that it can be a slip; else the shortest one that
-/// begins so, for a unit left out.
+/// The key that begins with what was written, or else the one with the fewest changed letters, where so few are changed
+/// that it can be a slip.
 fn nearest(unknown: &str) -> Option<&'static str> {
-    let unknown = unknown.replace(['_', '-'], ".");
-    let slip = keys()
-        .map(|key| (distance(&unknown, key.name()), key.name()))
-        .min()
-        .filter(|(distance, name)| *distance <= 1 + name.len() / 6)
-        .map(|(_, name)| name);
-    let begins_so = |name: &&str| {
-        let rest = name.strip_prefix(unknown.as_str());
-        rest.is_some_and(|rest| rest.starts_with('.'))
-    };
-    slip.or_else(|| {
-        let names = keys().map(|key| key.name()).filter(begins_so);
-        names.min_by_key(|name| name.len())
+    let written = in_java_style(unknown);
+    let beginning = format!("{written}.");
+    let begun = keys()
+        .map(ConfigKey::name)
+        .filter(|name| name.starts_with(&beginning))
+        .min_by_key(|name| name.len());
+    begun.or_else(|| {
+        keys()
+            .map(|key| (distance(&written, key.name()), key.name()))
+            .min()
+            .filter(|(distance, name)| *distance <= 1 + name.len() / 6)
+            .map(|(_, name)| name)
     })
+}
+
+/// `lingerMs`, `linger_ms`, `linger-ms` and `LINGER_MS` as `linger.ms`.
+fn in_java_style(written: &str) -> String {
+    let is_camel_case = written.chars().any(char::is_lowercase);
+    let mut name = String::with_capacity(written.len() + 4);
+    for c in written.chars() {
+        match c {
+            '_' | '-' => name.push('.'),
+            c if c.is_uppercase() => {
+                if is_camel_case && !name.is_empty() && !name.ends_with('.') {
+                    name.push('.');
+                }
+                name.extend(c.to_lowercase());
+            }
+            c => name.push(c),
+        }
+    }
+    name
 }
 
 /// Levenshtein's distance: how many letters to add, drop or change.
@@ -335,6 +353,12 @@ mod tests {
             advice("bootstrap.server"),
             "unknown key bootstrap.server: did you mean bootstrap.servers?"
         );
+        for written in ["linger", "lingerMs", "LINGER_MS", "linger-ms", "LingerMs"] {
+            assert_eq!(
+                advice(written),
+                format!("unknown key {written}: did you mean linger.ms?")
+            );
+        }
         assert_eq!(
             advice("colour.of.the.bikeshed"),
             "unknown key colour.of.the.bikeshed"
