@@ -130,11 +130,11 @@ fn partitions_may_appear_while_the_load_is_taken() {
         let (topics, topic) = (&fixture.accumulator.topics, &topic);
         scope.spawn(move || {
             for number in 0..64 {
-                topics.queue(topics.topic(&topic), number);
+                topics.queue(topics.topic(topic), number);
             }
         });
         for _ in 0..1000 {
-            let chosen = fixture.accumulator.choose(topics.topic(&topic), topic);
+            let chosen = fixture.accumulator.choose(topics.topic(topic), topic);
             assert!((0..64).contains(&chosen));
         }
     });
