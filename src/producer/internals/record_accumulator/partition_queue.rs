@@ -122,8 +122,9 @@ impl BatchOwner for PartitionQueue {
     fn somebody_waits(self: Arc<Self>, result: &ProduceRequestResult) {
         let wake = {
             let mut queue = self.lock();
-            let has_it = queue.iter().any(|batch| batch.belongs_to(result));
-            has_it && self.tell(&mut queue, None)
+            // Behind the first batch nothing lingers: two batches are enough to make the first one sendable.
+            let is_first = queue.head().is_some_and(|batch| batch.belongs_to(result));
+            is_first && self.tell(&mut queue, None)
         };
         if wake {
             self.ready.wakeup();
@@ -225,10 +226,6 @@ impl DerefMut for LockedQueue<'_> {
 }
 
 impl Queue {
-    pub(super) fn iter(&self) -> impl Iterator<Item = &ProducerBatch> {
-        self.batches.iter()
-    }
-
     pub(super) fn head(&self) -> Option<&ProducerBatch> {
         self.batches.front()
     }
