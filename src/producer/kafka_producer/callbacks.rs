@@ -20,12 +20,12 @@ use crate::producer::internals::producer_interceptors::ProducerInterceptors;
 use crate::producer::producer_interceptor::Acknowledgement;
 use crate::producer::record_metadata::RecordMetadata;
 
-/// What is told of one record.
+/// What is told of one record where there are interceptors.
 pub(super) struct AppendCallbacks {
     /// For the batch, which takes it with the record.
     pub(super) for_batch: Option<Callback>,
-    /// Where interceptors come first, what they share with the producer until the record is appended.
-    intercepted: Option<Arc<Intercepted>>,
+    /// What it shares with the producer until the record is appended.
+    intercepted: Arc<Intercepted>,
 }
 
 struct Intercepted {
@@ -36,19 +36,12 @@ struct Intercepted {
 }
 
 impl AppendCallbacks {
-    #[inline]
     pub(super) fn new<K: ?Sized + 'static, V: ?Sized + 'static>(
         interceptors: &ProducerInterceptors<K, V>,
         topic: &str,
         headers: &Headers,
         callback: Option<Callback>,
     ) -> Self {
-        if interceptors.is_empty() {
-            return Self {
-                for_batch: callback,
-                intercepted: None,
-            };
-        }
         let shared = Arc::new(Intercepted {
             callback: Mutex::new(Rank::Leaf, callback),
             partition: AtomicI32::new(UNKNOWN_PARTITION),
@@ -61,24 +54,20 @@ impl AppendCallbacks {
         };
         Self {
             for_batch: Some(Box::new(move |result| told.tell(result))),
-            intercepted: Some(shared),
+            intercepted: shared,
         }
     }
 
     /// The record was appended to this partition.
-    #[inline]
     pub(super) fn appended_to(&self, partition: i32) {
-        if let Some(shared) = &self.intercepted {
-            shared.partition.store(partition, Ordering::Relaxed);
-        }
+        self.intercepted
+            .partition
+            .store(partition, Ordering::Relaxed);
     }
 
     /// The callback of the send, of a record that was not appended.
     pub(super) fn take_back(self) -> Option<Callback> {
-        match self.intercepted {
-            Some(shared) => shared.callback.lock().take(),
-            None => self.for_batch,
-        }
+        self.intercepted.callback.lock().take()
     }
 }
 

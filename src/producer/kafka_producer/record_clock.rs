@@ -6,13 +6,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::common::time::Time;
 
 /// Milliseconds since the epoch for instants.
 #[derive(Debug)]
 pub(super) struct RecordClock {
+    /// No other clock in the process has it.
+    id: u64,
     time: Arc<dyn Time>,
     origin: Instant,
     /// What to add to the milliseconds since `origin`. With `read_at` it guards nothing: threads that race read the same
@@ -27,6 +29,7 @@ impl RecordClock {
         let origin = time.now();
         let epoch_ms_at_origin = AtomicI64::new(time.wall_clock_ms());
         Self {
+            id: next_id(),
             time,
             origin,
             epoch_ms_at_origin,
@@ -34,36 +37,59 @@ impl RecordClock {
         }
     }
 
-    /// The wall clock at `now`, which is about the present.
+    /// The wall clock at `now`, which is about the present. `last` is what the thread remembers from the record before.
     #[inline]
-    pub(super) fn epoch_ms(&self, now: Instant) -> i64 {
+    pub(super) fn epoch_ms(&self, now: Instant, last: &mut Option<Tick>) -> i64 {
+        match last {
+            Some(tick) if tick.clock == self.id && tick.from <= now && now < tick.until => {
+                tick.epoch_ms
+            }
+            _ => last.insert(self.tick(now)).epoch_ms,
+        }
+    }
+
+    fn tick(&self, now: Instant) -> Tick {
         let since = now.saturating_duration_since(self.origin);
-        // As `as_millis` in fewer steps; it fits for half a billion years.
-        let since = since.as_secs() * 1000 + u64::from(since.subsec_millis());
-        let since_signed = i64::try_from(since).unwrap_or(i64::MAX);
-        if since
-            >= self
-                .read_at
-                .load(Ordering::Relaxed)
-                .saturating_add(READ_EVERY_MS)
-        {
-            self.read_at.store(since, Ordering::Relaxed);
-            let at_origin = self.time.wall_clock_ms().saturating_sub(since_signed);
+        let ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        let signed_ms = i64::try_from(ms).unwrap_or(i64::MAX);
+        let read_at = self.read_at.load(Ordering::Relaxed);
+        if ms >= read_at.saturating_add(READ_EVERY_MS) {
+            self.read_at.store(ms, Ordering::Relaxed);
+            let at_origin = self.time.wall_clock_ms().saturating_sub(signed_ms);
             self.epoch_ms_at_origin.store(at_origin, Ordering::Relaxed);
         }
-        self.epoch_ms_at_origin
-            .load(Ordering::Relaxed)
-            .saturating_add(since_signed)
-            .max(0)
+        let at_origin = self.epoch_ms_at_origin.load(Ordering::Relaxed);
+        let into_ms = Duration::from_nanos(u64::from(since.subsec_nanos() % NANOS_PER_MS));
+        Tick {
+            clock: self.id,
+            from: now,
+            until: now + (ONE_MS - into_ms),
+            epoch_ms: at_origin.saturating_add(signed_ms).max(0),
+        }
     }
 }
 
+/// What is left of one millisecond of one clock: the sums are done once in it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tick {
+    clock: u64,
+    from: Instant,
+    until: Instant,
+    epoch_ms: i64,
+}
+
+fn next_id() -> u64 {
+    // Only that nobody else gets the number matters, hence `Relaxed`.
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed)
+}
+
+const ONE_MS: Duration = Duration::from_millis(1);
+const NANOS_PER_MS: u32 = 1_000_000;
 const READ_EVERY_MS: u64 = 1000;
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::testing::mock_time::MockTime;
 
@@ -72,10 +98,31 @@ mod tests {
         let time = MockTime::shared();
         let clock = RecordClock::new(Arc::clone(&time) as Arc<dyn Time>);
         let start = time.wall_clock_ms();
-        assert_eq!(clock.epoch_ms(time.now()), start);
-        time.advance(Duration::from_millis(999));
-        assert_eq!(clock.epoch_ms(time.now()), start + 999);
+        let mut last = None;
+        let mut epoch_ms = || clock.epoch_ms(time.now(), &mut last);
+        assert_eq!(epoch_ms(), start);
+        time.advance(Duration::from_micros(999));
+        assert_eq!(epoch_ms(), start);
+        time.advance(Duration::from_micros(1));
+        assert_eq!(epoch_ms(), start + 1);
+        time.advance(Duration::from_millis(998));
+        assert_eq!(epoch_ms(), start + 999);
         time.advance(Duration::from_secs(7200));
-        assert_eq!(clock.epoch_ms(time.now()), time.wall_clock_ms());
+        assert_eq!(epoch_ms(), time.wall_clock_ms());
+    }
+
+    #[test]
+    fn what_a_thread_remembers_of_one_clock_means_nothing_to_another() {
+        let mut last = None;
+        let (ours, theirs) = (MockTime::shared(), MockTime::shared());
+        let our_clock = RecordClock::new(Arc::clone(&ours) as Arc<dyn Time>);
+        let their_clock = RecordClock::new(Arc::clone(&theirs) as Arc<dyn Time>);
+        theirs.advance(Duration::from_secs(5));
+        let now = ours.now().max(theirs.now());
+        assert!(our_clock.epoch_ms(now, &mut last) >= 0);
+        assert_eq!(
+            their_clock.epoch_ms(theirs.now(), &mut last),
+            theirs.wall_clock_ms()
+        );
     }
 }

@@ -16,11 +16,11 @@ use crate::common::kafka_error::KafkaError;
 use crate::common::serialization::Serializer;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::producer_batch::{Callback, RecordToAppend};
-use crate::producer::internals::record_accumulator::Destination;
+use crate::producer::internals::record_accumulator::{Destination, RecordAppendResult};
 use crate::producer::kafka_producer::Inner;
 use crate::producer::kafka_producer::callbacks::{AppendCallbacks, is_api_error, tell_at_once};
 use crate::producer::kafka_producer::metadata_wait::Wanted;
-use crate::producer::kafka_producer::thread_memory::{Buffers, ThreadMemory};
+use crate::producer::kafka_producer::thread_memory::{Scratch, ThreadMemory};
 use crate::producer::partitioner::{Cluster, RecordToPlace};
 use crate::producer::producer_interceptor::{Acknowledgement, InterceptedRecord};
 use crate::producer::producer_record::{ProducerRecord, validate};
@@ -130,7 +130,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
             partition: record.partition,
         };
         let start = self.time.now();
-        ThreadMemory::with(|ThreadMemory { buffers, topics }| {
+        ThreadMemory::with(|ThreadMemory { topics, scratch }| {
             let stamp = self.metadata.stamp();
             let found = topics.find(stamp, wanted.topic);
             if let Some(topic) = found.filter(|topic| wanted.is_in(topic)) {
@@ -139,7 +139,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
                     now: start,
                     remaining: max_block,
                 };
-                return self.serialize_and_append(record, callback, &known, buffers);
+                return self.serialize_and_append(record, callback, &known, scratch);
             }
             let (snapshot, now) = self
                 .wait_on_metadata(wanted, start, max_block)
@@ -153,7 +153,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
                 now,
                 remaining: max_block.saturating_sub(now.saturating_duration_since(start)),
             };
-            self.serialize_and_append(record, callback, &known, buffers)
+            self.serialize_and_append(record, callback, &known, scratch)
         })
     }
 
@@ -162,19 +162,19 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         record: &mut Outgoing<'_, K, V>,
         callback: &mut Option<Callback>,
         known: &Known<'_>,
-        buffers: &mut Buffers,
+        Scratch { key, value, tick }: &mut Scratch,
     ) -> Result<FutureRecordMetadata, KafkaError> {
         let key_bytes = serialize(
             self.plugins.key_serializer.as_ref(),
             (record.topic, record.key),
             record.headers,
-            &mut buffers.key,
+            key,
         )?;
         let value_bytes = serialize(
             self.plugins.value_serializer.as_ref(),
             (record.topic, record.value),
             record.headers,
-            &mut buffers.value,
+            value,
         )?;
         if record.partition.is_none() {
             let to_place = RecordToPlace {
@@ -187,7 +187,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
             record.partition = self.partition(&to_place, known.topic)?;
         }
         let to_append = RecordToAppend {
-            timestamp: self.timestamp(record, known.now),
+            timestamp: match record.timestamp {
+                Some(timestamp) => timestamp,
+                None => self.clock.epoch_ms(known.now, tick),
+            },
             key: key_bytes,
             value: value_bytes,
             headers: record.headers.as_slice(),
@@ -221,10 +224,6 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         )))
     }
 
-    fn timestamp(&self, record: &Outgoing<'_, K, V>, now: Instant) -> i64 {
-        record.timestamp.unwrap_or_else(|| self.clock.epoch_ms(now))
-    }
-
     fn ensure_valid_record_size(
         &self,
         topic: &str,
@@ -255,34 +254,48 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
             topic: known.topic,
             partition: record.partition,
         };
+        let append = |callback: &mut Option<Callback>| {
+            let Known { now, remaining, .. } = *known;
+            self.accumulator
+                .append(to, to_append, callback, now, remaining)
+        };
+        if self.plugins.interceptors.is_empty() {
+            return self
+                .appended(append(callback))
+                .map(|appended| appended.future);
+        }
         let mut callbacks = AppendCallbacks::new(
             &self.plugins.interceptors,
             record.topic,
             record.headers,
             callback.take(),
         );
-        let appended = self.accumulator.append(
-            to,
-            to_append,
-            &mut callbacks.for_batch,
-            known.now,
-            known.remaining,
-        );
-        match appended {
+        match self.appended(append(&mut callbacks.for_batch)) {
             Ok(appended) => {
                 callbacks.appended_to(appended.partition);
-                if appended.wake {
-                    self.process.check()?;
-                    self.closing.wakeup();
-                }
                 Ok(appended.future)
             }
             Err(error) => {
                 *callback = callbacks.take_back();
-                self.process.check()?;
-                Err(self.closed_meanwhile(error))
+                Err(error)
             }
         }
+    }
+
+    /// Wakes the I/O thread where there is news for it.
+    fn appended(
+        &self,
+        appended: Result<RecordAppendResult, KafkaError>,
+    ) -> Result<RecordAppendResult, KafkaError> {
+        match &appended {
+            Ok(RecordAppendResult { wake: true, .. }) => {
+                self.process.check()?;
+                self.closing.wakeup();
+            }
+            Ok(_) => {}
+            Err(_) => self.process.check()?,
+        }
+        appended.map_err(|error| self.closed_meanwhile(error))
     }
 
     /// Where the producer closed in the middle of a send, that is what the caller must hear.

@@ -1,4 +1,5 @@
-//! What a sending thread keeps from one send to the next: memory for its serializers, and the topics it found last.
+//! What a sending thread keeps from one send to the next: the topics it found last, memory for its serializers, and the
+//! last timestamp.
 //!
 //! Java: none; `KafkaProducer.doSend` looks its topic up for every record, and serializers allocate.
 //! Differs: a topic that was found is good for as long as the metadata stays the same, which one number tells.
@@ -8,19 +9,22 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::client::metadata_snapshot::TopicMetadata;
+use crate::producer::kafka_producer::record_clock::Tick;
 
 /// The memory of one thread, for all producers that it sends with.
 #[derive(Debug, Default)]
 pub(super) struct ThreadMemory {
-    pub(super) buffers: Buffers,
     pub(super) topics: FoundTopics,
+    pub(super) scratch: Scratch,
 }
 
-/// Where serializers may write to.
+/// What a send works with.
 #[derive(Debug, Default)]
-pub(super) struct Buffers {
+pub(super) struct Scratch {
+    /// Where serializers may write to.
     pub(super) key: Vec<u8>,
     pub(super) value: Vec<u8>,
+    pub(super) tick: Option<Tick>,
 }
 
 /// Some topics of one snapshot of the metadata.
@@ -38,8 +42,8 @@ impl ThreadMemory {
     pub(super) fn with<R>(send: impl FnOnce(&mut Self) -> R) -> R {
         MEMORY.with(|own| match own.try_borrow_mut() {
             Ok(mut memory) => {
-                clear(&mut memory.buffers.key);
-                clear(&mut memory.buffers.value);
+                clear(&mut memory.scratch.key);
+                clear(&mut memory.scratch.value);
                 send(&mut memory)
             }
             Err(_) => send(&mut Self::default()),
@@ -128,10 +132,10 @@ mod tests {
     #[test]
     fn a_send_inside_a_send_has_buffers_of_its_own() {
         ThreadMemory::with(|outer| {
-            outer.buffers.key.extend_from_slice(b"outer");
-            ThreadMemory::with(|inner| inner.buffers.key.extend_from_slice(b"inner"));
-            assert_eq!(outer.buffers.key, b"outer");
+            outer.scratch.key.extend_from_slice(b"outer");
+            ThreadMemory::with(|inner| inner.scratch.key.extend_from_slice(b"inner"));
+            assert_eq!(outer.scratch.key, b"outer");
         });
-        ThreadMemory::with(|next| assert!(next.buffers.key.is_empty()));
+        ThreadMemory::with(|next| assert!(next.scratch.key.is_empty()));
     }
 }
