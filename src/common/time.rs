@@ -47,5 +47,13 @@ pub(crate) fn deadline(now: Instant, wait: Duration) -> Instant {
     now.checked_add(wait).unwrap_or(now + FOREVER)
 }
 
+/// The earlier of two times, where nothing stands for never.
+pub(crate) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
 /// Long enough that nobody waits it out, short enough that adding it to an `Instant` always fits.
 pub(crate) const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);

@@ -8,7 +8,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::client::client_request::ClientResponse;
 use crate::client::kafka_client::KafkaClient;
@@ -16,7 +16,7 @@ use crate::common::exponential_backoff::ExponentialBackoff;
 use crate::common::kafka_error::KafkaError;
 use crate::common::kafka_thread::panic_text;
 use crate::common::sync::Mutex;
-use crate::common::time::Time;
+use crate::common::time::{Time, earlier};
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::producer_metadata::ProducerMetadata;
 use crate::producer::internals::record_accumulator::RecordDrainer;
@@ -225,13 +225,5 @@ impl<C> fmt::Debug for Sender<C> {
         f.debug_struct("Sender")
             .field("control", &self.control)
             .finish_non_exhaustive()
-    }
-}
-
-/// The earlier of two times, where nothing stands for never.
-fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
     }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::metadata_snapshot::MetadataSnapshot;
 use crate::common::cluster::NodeId;
-use crate::common::time::deadline;
+use crate::common::time::{deadline, earlier};
 use crate::producer::internals::record_accumulator::partition_queue::{
     LockedQueue, PartitionQueue, Place, Queue,
 };
@@ -202,7 +202,7 @@ impl RecordDrainer {
             }
         }
         let timer = self.timers.peek().map(|Reverse(timer)| timer.at);
-        earliest(timer, self.next_grace(now))
+        earlier(timer, self.next_grace(now))
     }
 
     /// After a drain the thread looks once more when a linger has passed, so that a thread which sends and waits in turn
@@ -254,13 +254,6 @@ fn move_once(from: &mut Vec<Arc<PartitionQueue>>, to: &mut Vec<Arc<PartitionQueu
     from.sort_unstable_by_key(Arc::as_ptr);
     from.dedup_by(|a, b| Arc::ptr_eq(a, b));
     to.append(from);
-}
-
-fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
 }
 
 /// A long linger must not keep an idle thread on the alert.
