@@ -18,12 +18,13 @@ pub(crate) fn lines(file: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// Bytes in hexadecimal.
+/// Bytes in hexadecimal; blanks and bars are for the eye.
 pub(crate) fn hex(text: &str) -> Vec<u8> {
-    assert!(text.len() % 2 == 0, "odd number of digits");
-    (0..text.len())
+    let digits: String = text.split([' ', '\n', '|']).collect();
+    assert!(digits.len() % 2 == 0, "odd number of digits");
+    (0..digits.len())
         .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("two digits"))
+        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).expect("two digits"))
         .collect()
 }
 

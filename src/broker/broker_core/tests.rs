@@ -26,6 +26,7 @@ use crate::protocol::messages::produce::{
     PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData,
 };
 use crate::protocol::requests;
+use crate::testing::golden::hex;
 
 /// One record, k to v, without producer id: 70 bytes as the Java client writes them.
 const BATCH: &str = "00000000000000000000003affffffff02e99b8dd80000000000000000018bcfe568000000018bcfe56800\
@@ -119,11 +120,7 @@ fn body(mut replies: Vec<Reply>) -> Option<ResponseBody> {
 }
 
 fn batch() -> Vec<u8> {
-    let hex: Vec<u8> = BATCH.bytes().filter(u8::is_ascii_hexdigit).collect();
-    let digits = |pair: &[u8]| {
-        u8::from_str_radix(std::str::from_utf8(pair).expect("ascii"), 16).expect("hex")
-    };
-    hex.chunks(2).map(digits).collect()
+    hex(BATCH)
 }
 
 fn produce(topic: &str, partition: i32, records: Vec<u8>) -> ProduceRequest {

@@ -13,15 +13,7 @@ use crate::protocol::messages::find_coordinator::*;
 use crate::protocol::messages::init_producer_id::*;
 use crate::protocol::messages::metadata::*;
 use crate::protocol::messages::produce::*;
-
-/// Bytes from hex digits; blanks and bars are for the eye.
-fn hex(text: &str) -> Vec<u8> {
-    let digits: Vec<char> = text.chars().filter(char::is_ascii_hexdigit).collect();
-    let pairs = digits.chunks(2).map(|pair| pair.iter().collect::<String>());
-    pairs
-        .map(|pair| u8::from_str_radix(&pair, 16).expect("hex digits"))
-        .collect()
-}
+use crate::testing::golden::hex;
 
 fn joined(segments: &[Payload]) -> Vec<u8> {
     segments
