@@ -2,7 +2,8 @@
 
 use ottla::{Header, Headers, KafkaProducer, ProducerRecord};
 
-use crate::setup::{TOPIC, cluster, config, producer};
+use crate::setup::{TOPIC, cluster, producer};
+use crate::support::config;
 
 /// Java: `DefaultRecordTest.testNullKeyAndValue..`. Scenario: SN24.
 #[test]

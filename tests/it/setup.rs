@@ -1,7 +1,8 @@
 //! What the tests share: a cluster with one topic, and a producer for it.
 
 use ottla::embedded::{EmbeddedCluster, EmbeddedClusterBuilder};
-use ottla::{KafkaProducer, ProducerConfig};
+
+use crate::support::{Bytes, bytes_producer};
 
 pub(crate) const TOPIC: &str = "orders";
 
@@ -14,16 +15,8 @@ pub(crate) fn start(builder: EmbeddedClusterBuilder) -> EmbeddedCluster {
     builder.start().unwrap()
 }
 
-pub(crate) fn producer(
-    cluster: &EmbeddedCluster,
-    settings: &[(&str, &str)],
-) -> KafkaProducer<[u8], [u8]> {
-    KafkaProducer::new(config(&cluster.bootstrap_servers(), settings)).unwrap()
-}
-
-pub(crate) fn config(bootstrap_servers: &str, settings: &[(&str, &str)]) -> ProducerConfig {
-    let base = [("bootstrap.servers", bootstrap_servers)];
-    ProducerConfig::from_properties(base.iter().chain(settings).copied()).unwrap()
+pub(crate) fn producer(cluster: &EmbeddedCluster, settings: &[(&str, &str)]) -> Bytes {
+    bytes_producer(&cluster.bootstrap_servers(), settings)
 }
 
 /// Lets other threads go on until `happened`. The tests' runner ends one that never happens.

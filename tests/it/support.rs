@@ -5,25 +5,26 @@ use std::thread;
 use std::time::Duration;
 
 use ottla::embedded::EmbeddedCluster;
-use ottla::{KafkaError, KafkaProducer};
+use ottla::{KafkaError, KafkaProducer, ProducerConfig};
 
 pub(crate) type Bytes = KafkaProducer<[u8], [u8]>;
 pub(crate) type Text = KafkaProducer<str, str>;
 
 /// A producer of texts with these settings on top of the defaults.
 pub(crate) fn text_producer(servers: &str, settings: &[(&str, &str)]) -> Text {
-    let pairs = [("bootstrap.servers", servers)]
-        .into_iter()
-        .chain(settings.iter().copied());
-    Text::from_properties(pairs).expect("a legal configuration")
+    Text::new(config(servers, settings)).expect("a producer")
 }
 
 /// A producer of bytes with these settings on top of the defaults.
 pub(crate) fn bytes_producer(servers: &str, settings: &[(&str, &str)]) -> Bytes {
-    let pairs = [("bootstrap.servers", servers)]
-        .into_iter()
-        .chain(settings.iter().copied());
-    Bytes::from_properties(pairs).expect("a legal configuration")
+    Bytes::new(config(servers, settings)).expect("a producer")
+}
+
+/// These settings on top of the defaults.
+pub(crate) fn config(servers: &str, settings: &[(&str, &str)]) -> ProducerConfig {
+    let base = [("bootstrap.servers", servers)];
+    let pairs = base.iter().chain(settings).copied();
+    ProducerConfig::from_properties(pairs).expect("a legal configuration")
 }
 
 /// One broker with one topic of one partition.
