@@ -106,6 +106,9 @@ pub mod guide {
     #[doc = include_str!("../docs/config.md")]
     pub mod config {}
 
+    #[doc = include_str!("../docs/scenarios.md")]
+    pub mod scenarios {}
+
     #[cfg_attr(feature = "embedded-broker", doc = include_str!("../docs/testing.md"))]
     #[cfg_attr(
         not(feature = "embedded-broker"),

@@ -1,6 +1,6 @@
 //! The rules of `docs/style.md` that a machine can check, over every source file of the crate.
 //!
-//! Regenerate `docs/java-map.md` with `OTTLA_REGENERATE=1 cargo test --test tidy`.
+//! Regenerate `docs/java-map.md` and `docs/scenarios.md` with `OTTLA_REGENERATE=1 cargo test --test tidy`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,6 +8,8 @@ use std::path::Path;
 
 #[path = "tidy/java_map.rs"]
 mod java_map;
+#[path = "tidy/page.rs"]
+mod page;
 #[path = "tidy/scenarios.rs"]
 mod scenarios;
 #[path = "tidy/source.rs"]

@@ -1,8 +1,6 @@
 //! `docs/java-map.md`: where each Java class lives here, written from the contracts that the files open with.
 
-use std::fs;
-use std::path::Path;
-
+use super::page;
 use super::source::Source;
 
 const OPENING: &str = "# Where each Java class lives
@@ -16,16 +14,7 @@ same test. Paths on the left are below Kafka's `clients/src/main/java/org/apache
 ";
 
 pub(crate) fn check(files: &[Source]) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/java-map.md");
-    let expected = generate(files);
-    if std::env::var_os("OTTLA_REGENERATE").is_some() {
-        fs::write(&path, &expected).expect("docs/java-map.md can be written");
-    }
-    let found = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        found == expected,
-        "docs/java-map.md is stale: OTTLA_REGENERATE=1 cargo test --test tidy"
-    );
+    page::check("docs/java-map.md", &generate(files));
 }
 
 fn generate(files: &[Source]) -> String {
