@@ -12,6 +12,7 @@ pub(crate) mod header;
 pub(crate) mod kafka_error;
 pub(crate) mod kafka_thread;
 pub(crate) mod payload;
+pub(crate) mod planted;
 pub(crate) mod process;
 pub(crate) mod serialization;
 pub(crate) mod sync;

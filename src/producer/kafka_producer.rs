@@ -13,6 +13,8 @@ mod metadata_wait;
 mod plugins;
 mod record_clock;
 mod send;
+#[cfg(test)]
+pub(crate) mod stepped;
 mod thread_memory;
 mod wiring;
 

@@ -29,6 +29,17 @@ impl MockTime {
         })
     }
 
+    /// As [`shared`](Self::shared), but so long ago that every deadline of a test has passed by the real clock: a call that
+    /// would wait for one returns at once.
+    pub(crate) fn long_ago() -> Arc<Self> {
+        let start = SystemTime.now().checked_sub(LONG_AGO);
+        Arc::new(Self {
+            start: start.expect("the clock can tell times before the machine was started"),
+            wall_clock_start_ms: 1_700_000_000_000,
+            passed_nanos: AtomicU64::new(0),
+        })
+    }
+
     /// Moves both clocks forward. Java: `MockTime.sleep`.
     pub(crate) fn advance(&self, by: Duration) {
         let nanos = u64::try_from(by.as_nanos()).expect("tests last less than 500 years");
@@ -51,3 +62,6 @@ impl Time for MockTime {
         self.wall_clock_start_ms + passed
     }
 }
+
+/// No test's virtual time lasts longer.
+const LONG_AGO: Duration = Duration::from_secs(400 * 24 * 3600);

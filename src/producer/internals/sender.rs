@@ -112,11 +112,15 @@ impl<C: KafkaClient> Sender<C> {
         log::debug!("the I/O thread starts");
         self.accumulator.enter_io_thread();
         let passes = catch_unwind(AssertUnwindSafe(|| self.run_until_closed()));
-        let died_of = match passes {
+        self.end(match passes {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error.fatal()),
             Err(panic) => Some(errors::panicked(&panic_text(panic.as_ref()))),
-        };
+        });
+    }
+
+    /// Tells everybody who still waits that there is nothing more to come, and of what the thread died where it did.
+    pub(crate) fn end(mut self, died_of: Option<KafkaError>) {
         if let Some(error) = &died_of {
             log::error!("the I/O thread ends: {error}");
             // Later calls must see this before the callers that wait now are told.
@@ -136,14 +140,19 @@ impl<C: KafkaClient> Sender<C> {
     }
 
     fn run_until_closed(&mut self) -> Result<(), KafkaError> {
-        while self.control.phase() == Phase::Running {
-            self.run_once()?;
-        }
-        log::debug!("closing: what was accepted is sent first");
-        while self.control.phase() == Phase::Closing && self.has_work() {
+        while !self.is_over() {
             self.run_once()?;
         }
         Ok(())
+    }
+
+    /// Whether no pass is due any more: the end was forced, or it was asked for and all that was accepted is sent.
+    pub(crate) fn is_over(&self) -> bool {
+        match self.control.phase() {
+            Phase::Running => false,
+            Phase::Closing => !self.has_work(),
+            Phase::Forced => true,
+        }
     }
 
     fn has_work(&self) -> bool {
@@ -169,6 +178,12 @@ impl<C: KafkaClient> Sender<C> {
         // The clock is read again since callbacks of expired batches may have taken their time.
         let now = self.time.now();
         let timeout = deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(now));
+        self.poll(timeout)
+    }
+
+    /// The one wait, and what came in.
+    pub(crate) fn poll(&mut self, timeout: Duration) -> Result<(), KafkaError> {
+        let now = self.time.now();
         let mut responses = std::mem::take(&mut self.responses);
         let polled = self.client.poll(timeout, now, &mut responses);
         let now = self.time.now();

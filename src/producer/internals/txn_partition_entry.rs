@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 
 use crate::common::cluster::{ProducerIdAndEpoch, Sequence};
+use crate::common::planted::planted;
 
 /// One partition's numbering under one identity.
 #[derive(Debug)]
@@ -93,7 +94,7 @@ impl TxnPartitionEntry {
     pub(crate) fn takes_new_batch(&self) -> bool {
         // A broker that does not know us yet takes any first number, so a later batch must not overtake the first one
         // (KAFKA-15591). And it remembers five batches only, so a sixth could hide a duplicate.
-        let limit = if self.last_acked.is_some() {
+        let limit = if self.last_acked.is_some() || planted!("first-batch-race") {
             MAX_IN_FLIGHT
         } else {
             1

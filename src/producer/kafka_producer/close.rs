@@ -82,6 +82,11 @@ impl Closing {
         }
     }
 
+    /// The thread that the last close joins.
+    pub(super) fn runs_on(&mut self, thread: JoinHandle<()>) {
+        self.thread = Mutex::new(Rank::Leaf, Some(thread));
+    }
+
     pub(super) fn wakeup(&self) {
         self.waker.wakeup();
     }
@@ -100,10 +105,7 @@ impl<K: ?Sized, V: ?Sized> Inner<K, V> {
         let metrics = self.control.metrics();
         let delivered_before = metrics.acknowledged_total();
         let failed_before = metrics.failed_total();
-        // First the accumulator: a record that came in after the last pass would never be heard of again.
-        self.accumulator.close();
-        self.control.initiate_close();
-        self.closing.wakeup();
+        self.begin_close();
         let complete = if self.accumulator.is_io_thread() {
             log::warn!(
                 "close was called on the I/O thread (inside a callback): what is on its way is given up"
@@ -131,6 +133,14 @@ impl<K: ?Sized, V: ?Sized> Inner<K, V> {
             unsent,
             complete,
         })
+    }
+
+    /// Lets the I/O thread end once everything that was accepted is sent.
+    pub(super) fn begin_close(&self) {
+        // First the accumulator: a record that came in after the last pass would never be heard of again.
+        self.accumulator.close();
+        self.control.initiate_close();
+        self.closing.wakeup();
     }
 
     /// Waits for the I/O thread's end, by force after `timeout`. A callback that blocks it holds nobody up.
@@ -209,9 +219,7 @@ impl<K: ?Sized, V: ?Sized> Drop for Inner<K, V> {
         }
         if self.accumulator.is_io_thread() {
             // The last handle was in a callback. The thread goes on until all is delivered, and ends by itself.
-            self.accumulator.close();
-            self.control.initiate_close();
-            self.closing.wakeup();
+            self.begin_close();
             return;
         }
         if !self.accumulator.is_closed() {

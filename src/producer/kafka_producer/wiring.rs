@@ -21,7 +21,7 @@ use crate::common::process::Process;
 use crate::common::sync::{Mutex, Rank};
 use crate::common::time::{SystemTime, Time};
 use crate::network::channel_builder::{ChannelBuilder, ReceiveLimits, SecurityProtocol};
-use crate::network::selectable::ConnectOptions;
+use crate::network::selectable::{ConnectOptions, Selectable};
 use crate::network::selector::Selector;
 use crate::producer::internals::producer_metadata::ProducerMetadata;
 use crate::producer::internals::record_accumulator::{
@@ -37,7 +37,9 @@ use crate::producer::producer_config::ProducerConfig;
 use crate::record::compression::Compression;
 use crate::record::compression_type::CompressionType;
 
-type ProducerClient = NetworkClient<Selector, Arc<ProducerMetadata>>;
+type ProducerClient<S> = NetworkClient<S, Arc<ProducerMetadata>>;
+/// The I/O thread's work over one kind of network.
+pub(super) type ProducerSender<S> = Sender<ProducerClient<S>>;
 
 /// Makes a producer and starts its I/O thread. Where that fails the plug-ins are closed.
 pub(super) fn start<K: ?Sized, V: ?Sized>(
@@ -58,7 +60,7 @@ pub(super) fn start<K: ?Sized, V: ?Sized>(
     }
 }
 
-/// Everything below the plug-ins, with the I/O thread running.
+/// Everything below the plug-ins but the Sender.
 pub(super) struct Io {
     pub(super) metadata: Arc<ProducerMetadata>,
     pub(super) accumulator: Arc<RecordAccumulator>,
@@ -101,9 +103,46 @@ fn start_io(
     custom_partitioner: bool,
 ) -> Result<Io, KafkaError> {
     let time: Arc<dyn Time> = Arc::new(SystemTime);
-    let resolver: Arc<dyn HostResolver> = Arc::new(DefaultHostResolver);
-    let metadata = new_metadata(config, resolver.as_ref())?;
-    let client = new_client(config, client_id, &metadata, resolver, &time)?;
+    let limits = ReceiveLimits {
+        authenticated: config.connection.receive_max_bytes,
+        ..ReceiveLimits::default()
+    };
+    let channels = ChannelBuilder::new(SecurityProtocol::Plaintext, limits);
+    let selector = Selector::new(channels, config.connection.max_idle, Arc::clone(&time))
+        .map_err(|error| no_resources("a poller for sockets", error))?;
+    let surroundings = Surroundings {
+        selector,
+        resolver: Arc::new(DefaultHostResolver),
+        time,
+    };
+    let (mut io, sender) = new_io(config, client_id, custom_partitioner, surroundings)?;
+    let thread = kafka_thread::spawn(
+        &format!("{THREAD_NAME}{client_id}"),
+        move || sender.run(),
+        |panic| log::error!("the I/O thread panicked: {panic}"),
+    )
+    .map_err(|error| no_resources("a thread", error))?;
+    io.closing.runs_on(thread);
+    Ok(io)
+}
+
+/// What lies outside of a producer: the network, names, and time.
+pub(super) struct Surroundings<S> {
+    pub(super) selector: S,
+    pub(super) resolver: Arc<dyn HostResolver>,
+    pub(super) time: Arc<dyn Time>,
+}
+
+/// Everything below the plug-ins, and what the I/O thread is to run.
+pub(super) fn new_io<S: Selectable>(
+    config: &ProducerConfig,
+    client_id: &str,
+    custom_partitioner: bool,
+    surroundings: Surroundings<S>,
+) -> Result<(Io, ProducerSender<S>), KafkaError> {
+    let time = Arc::clone(&surroundings.time);
+    let metadata = new_metadata(config, surroundings.resolver.as_ref())?;
+    let client = new_client(config, client_id, &metadata, surroundings);
     let waker = client.waker();
     let accumulator = new_accumulator(config, custom_partitioner, &waker, &time)?;
     let control = Arc::new(SenderControl::new());
@@ -123,20 +162,14 @@ fn start_io(
         time: Arc::clone(&time),
         control: Arc::clone(&control),
     };
-    let sender = Sender::new(sender_config(config), parts);
-    let thread = kafka_thread::spawn(
-        &format!("{THREAD_NAME}{client_id}"),
-        move || sender.run(),
-        |panic| log::error!("the I/O thread panicked: {panic}"),
-    )
-    .map_err(|error| no_resources("a thread", error))?;
-    Ok(Io {
+    let io = Io {
         metadata,
         accumulator,
         control,
-        closing: Closing::new(waker, Some(thread)),
+        closing: Closing::new(waker, None),
         time,
-    })
+    };
+    Ok((io, Sender::new(sender_config(config), parts)))
 }
 
 fn new_metadata(
@@ -155,21 +188,13 @@ fn new_metadata(
     Ok(Arc::new(ProducerMetadata::new(core)))
 }
 
-fn new_client(
+fn new_client<S: Selectable>(
     config: &ProducerConfig,
     client_id: &str,
     metadata: &Arc<ProducerMetadata>,
-    resolver: Arc<dyn HostResolver>,
-    time: &Arc<dyn Time>,
-) -> Result<ProducerClient, KafkaError> {
+    surroundings: Surroundings<S>,
+) -> ProducerClient<S> {
     let connection = &config.connection;
-    let limits = ReceiveLimits {
-        authenticated: connection.receive_max_bytes,
-        ..ReceiveLimits::default()
-    };
-    let channels = ChannelBuilder::new(SecurityProtocol::Plaintext, limits);
-    let selector = Selector::new(channels, connection.max_idle, Arc::clone(time))
-        .map_err(|error| no_resources("a poller for sockets", error))?;
     let client_config = NetworkClientConfig {
         client_id: client_id.into(),
         max_in_flight_requests_per_connection: config.delivery.max_in_flight,
@@ -185,13 +210,13 @@ fn new_client(
         random_seed: fastrand::u64(..),
     };
     let parts = NetworkClientParts {
-        selector,
+        selector: surroundings.selector,
         metadata: Arc::clone(metadata),
         api_versions: Arc::new(ApiVersions::new()),
-        resolver,
-        time: Arc::clone(time),
+        resolver: surroundings.resolver,
+        time: surroundings.time,
     };
-    Ok(NetworkClient::new(client_config, parts))
+    NetworkClient::new(client_config, parts)
 }
 
 fn new_accumulator(

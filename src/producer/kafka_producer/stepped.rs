@@ -1,0 +1,118 @@
+//! A producer without a thread: a test steps the I/O half, and asks where an application would wait.
+//!
+//! Java: none; Java's tests of the whole client need threads.
+//! Differs: exists in tests only.
+//! Threads: one, the test's. Locks: as `KafkaProducer`.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::client::host_resolver::HostResolver;
+use crate::common::kafka_error::KafkaError;
+use crate::common::serialization::ByteArraySerializer;
+use crate::common::time::Time;
+use crate::network::selectable::Selectable;
+use crate::producer::internals::key_hash::KeyHash;
+use crate::producer::internals::produce_request_result::{Outcome, ProduceRequestResult};
+use crate::producer::internals::sender::SenderControl;
+use crate::producer::kafka_producer::KafkaProducer;
+use crate::producer::kafka_producer::plugins::{Placement, Unconfigured};
+use crate::producer::kafka_producer::wiring::{ProducerSender, Surroundings, assemble, new_io};
+use crate::producer::producer_config::ProducerConfig;
+
+/// The two halves of a producer of bytes.
+#[derive(Debug)]
+pub(crate) struct Stepped<S> {
+    pub(crate) producer: KafkaProducer<[u8], [u8]>,
+    pub(crate) sender: ProducerSender<S>,
+    pub(crate) control: Arc<SenderControl>,
+}
+
+impl<S: Selectable> Stepped<S> {
+    /// What `KafkaProducer::new` makes, over any network and clock.
+    pub(crate) fn new(
+        config: &ProducerConfig,
+        selector: S,
+        resolver: Arc<dyn HostResolver>,
+        time: Arc<dyn Time>,
+    ) -> Result<Self, KafkaError> {
+        let client_id = config.client.client_id.clone();
+        let surroundings = Surroundings {
+            selector,
+            resolver,
+            time,
+        };
+        let (io, sender) = new_io(config, &client_id, false, surroundings)?;
+        let plugins = Unconfigured {
+            key_serializer: Box::new(ByteArraySerializer),
+            value_serializer: Box::new(ByteArraySerializer),
+            placement: Placement {
+                custom: None,
+                ignore_keys: config.partitioning.ignore_keys,
+                hash: KeyHash::Murmur2,
+            },
+            interceptors: Vec::new(),
+        };
+        let control = Arc::clone(&io.control);
+        let plugins = plugins.configure(&config.originals())?;
+        Ok(Self {
+            producer: assemble(config, client_id, plugins, io),
+            sender,
+            control,
+        })
+    }
+}
+
+/// A flush under way.
+#[derive(Debug)]
+pub(crate) struct Flush(Vec<Arc<ProduceRequestResult>>);
+
+impl Flush {
+    /// Whether `flush` would return.
+    pub(crate) fn is_done(&mut self) -> bool {
+        while let Some(result) = self.0.pop() {
+            match result.outcome() {
+                None => {
+                    self.0.push(result);
+                    return false;
+                }
+                Some(Outcome::Split(parts)) => {
+                    self.0
+                        .extend(parts.iter().map(|part| Arc::clone(&part.result)));
+                }
+                Some(_) => {}
+            }
+        }
+        true
+    }
+}
+
+impl KafkaProducer<[u8], [u8]> {
+    /// The part of `flush` before its wait.
+    pub(crate) fn begin_flush(&self) -> Flush {
+        let results = self.inner.accumulator.incomplete().results();
+        results.iter().for_each(|result| result.want());
+        Flush(results)
+    }
+
+    /// The part of `close` before its wait.
+    pub(crate) fn begin_close(&self) {
+        self.inner.begin_close();
+    }
+
+    /// Whether `close` would return.
+    pub(crate) fn has_ended(&self, now: Instant) -> bool {
+        self.inner.control.await_termination(now)
+    }
+
+    /// Buffer memory that is free, that there is, and how many wait for some.
+    pub(crate) fn memory(&self) -> (usize, usize, usize) {
+        let pool = self.inner.accumulator.pool();
+        (pool.available(), pool.total(), pool.queued())
+    }
+
+    /// `max.block.ms`
+    pub(crate) fn max_block(&self) -> Duration {
+        self.inner.limits.max_block
+    }
+}
