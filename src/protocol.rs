@@ -11,10 +11,15 @@
 //! | 1 | Fetch | 4 to 18 | (embedded broker) | `messages/fetch.rs` |
 //! | 2 | ListOffsets | 1 to 11 | (embedded broker) | `messages/list_offsets.rs` |
 //! | 3 | Metadata | 0 to 13 | 4 to 13 | `messages/metadata.rs` |
+//! | 9 | OffsetFetch | 1 to 10 | (embedded broker) | `messages/offset_fetch.rs` |
 //! | 10 | FindCoordinator | 0 to 6 | 1 to 6 | `messages/find_coordinator.rs` |
 //! | 18 | ApiVersions | 0 to 4 | 0 to 4 | `messages/api_versions.rs` |
 //! | 19 | CreateTopics | 2 to 7 | (embedded broker) | `messages/create_topics.rs` |
-//! | 22 | InitProducerId | 0 to 5 | 0 to 5 | `messages/init_producer_id.rs` |
+//! | 22 | InitProducerId | 0 to 6 | 0 to 6 | `messages/init_producer_id.rs` |
+//! | 24 | AddPartitionsToTxn | 0 to 5 | 0 to 3 | `messages/add_partitions_to_txn.rs` |
+//! | 25 | AddOffsetsToTxn | 0 to 4 | 0 to 4 | `messages/add_offsets_to_txn.rs` |
+//! | 26 | EndTxn | 0 to 5 | 0 to 5 | `messages/end_txn.rs` |
+//! | 28 | TxnOffsetCommit | 0 to 5 | 0 to 5 | `messages/txn_offset_commit.rs` |
 //!
 //! Files import only files that stand before them here.
 

@@ -56,6 +56,16 @@ pub enum Api {
     CreateTopics,
     /// Asks for a producer id.
     InitProducerId,
+    /// Adds partitions to a transaction.
+    AddPartitionsToTxn,
+    /// Adds a group to a transaction.
+    AddOffsetsToTxn,
+    /// Commits or aborts a transaction.
+    EndTxn,
+    /// Commits offsets within a transaction.
+    TxnOffsetCommit,
+    /// Asks for the offsets of a group.
+    OffsetFetch,
 }
 
 impl Api {
@@ -69,6 +79,11 @@ impl Api {
             Api::ApiVersions => ApiKeys::ApiVersions,
             Api::CreateTopics => ApiKeys::CreateTopics,
             Api::InitProducerId => ApiKeys::InitProducerId,
+            Api::AddPartitionsToTxn => ApiKeys::AddPartitionsToTxn,
+            Api::AddOffsetsToTxn => ApiKeys::AddOffsetsToTxn,
+            Api::EndTxn => ApiKeys::EndTxn,
+            Api::TxnOffsetCommit => ApiKeys::TxnOffsetCommit,
+            Api::OffsetFetch => ApiKeys::OffsetFetch,
         }
     }
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use crate::broker::broker_core::{BrokerCore, Incoming, Now};
 use crate::broker::handlers::{
-    api_versions, create_topics, fetch, find_coordinator, init_producer_id, list_offsets, metadata,
-    produce,
+    add_offsets_to_txn, add_partitions_to_txn, api_versions, create_topics, end_txn, fetch,
+    find_coordinator, init_producer_id, list_offsets, metadata, offset_fetch, produce,
+    txn_offset_commit,
 };
 use crate::common::error_kind::ErrorKind;
 use crate::protocol::errors::Errors;
@@ -45,6 +46,13 @@ pub(crate) fn handle(core: &mut BrokerCore, request: &Incoming, now: Now) -> Ans
         RequestBody::ListOffsets(body) => {
             Answer::Now(list_offsets::handle(core, broker, version, body).into())
         }
+        RequestBody::AddPartitionsToTxn(_)
+        | RequestBody::AddOffsetsToTxn(_)
+        | RequestBody::EndTxn(_)
+        | RequestBody::TxnOffsetCommit(_)
+        | RequestBody::OffsetFetch(_) => {
+            Answer::Now(error_response(request, ErrorKind::CoordinatorNotAvailable))
+        }
         RequestBody::Produce(body) => produce::handle(core, broker, version, body, now),
         RequestBody::Fetch(body) => fetch::handle(core, broker, version, body),
     }
@@ -74,6 +82,13 @@ pub(crate) fn error_response(request: &Incoming, kind: ErrorKind) -> ResponseBod
         RequestBody::InitProducerId(_) => init_producer_id::failed(error).into(),
         RequestBody::FindCoordinator(body) => {
             find_coordinator::failed(request.header.api_version, body, error).into()
+        }
+        RequestBody::AddPartitionsToTxn(body) => add_partitions_to_txn::failed(body, error).into(),
+        RequestBody::AddOffsetsToTxn(_) => add_offsets_to_txn::failed(error).into(),
+        RequestBody::EndTxn(_) => end_txn::failed(error).into(),
+        RequestBody::TxnOffsetCommit(body) => txn_offset_commit::failed(body, error).into(),
+        RequestBody::OffsetFetch(body) => {
+            offset_fetch::failed(request.header.api_version, body, error).into()
         }
         RequestBody::ListOffsets(body) => list_offsets::failed(body, error).into(),
         RequestBody::Produce(body) => produce::failed(body, error).into(),

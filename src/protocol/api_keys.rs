@@ -47,7 +47,7 @@ macro_rules! api_keys {
 }
 
 // `client` is what our producer asks for; the messages declare more. Metadata below 4 would make topics unasked,
-// FindCoordinator 0 cannot name a transaction, and 4.x brokers list Produce 0 to 2 without serving them (KAFKA-18659).
+// FindCoordinator 0 cannot name a transaction, AddPartitionsToTxn 4 is for brokers among themselves, and 4.x brokers list Produce 0 to 2 without serving them (KAFKA-18659).
 // `throttle` is KIP-219: below it the broker held the answer back itself.
 api_keys! {
     Produce = 0, client 3..=13, request_header_2 9, response_header_1 Some(9), throttle 6;
@@ -56,11 +56,17 @@ api_keys! {
     #[cfg(any(test, feature = "embedded-broker"))]
     ListOffsets = 2, client 1..=11, request_header_2 6, response_header_1 Some(6), throttle 3;
     Metadata = 3, client 4..=13, request_header_2 9, response_header_1 Some(9), throttle 6;
+    #[cfg(any(test, feature = "embedded-broker"))]
+    OffsetFetch = 9, client 1..=10, request_header_2 6, response_header_1 Some(6), throttle 4;
     FindCoordinator = 10, client 1..=6, request_header_2 3, response_header_1 Some(3), throttle 2;
     ApiVersions = 18, client 0..=4, request_header_2 3, response_header_1 None, throttle 2;
     #[cfg(any(test, feature = "embedded-broker"))]
     CreateTopics = 19, client 2..=7, request_header_2 5, response_header_1 Some(5), throttle 3;
-    InitProducerId = 22, client 0..=5, request_header_2 2, response_header_1 Some(2), throttle 1;
+    InitProducerId = 22, client 0..=6, request_header_2 2, response_header_1 Some(2), throttle 1;
+    AddPartitionsToTxn = 24, client 0..=3, request_header_2 3, response_header_1 Some(3), throttle 1;
+    AddOffsetsToTxn = 25, client 0..=4, request_header_2 3, response_header_1 Some(3), throttle 1;
+    EndTxn = 26, client 0..=5, request_header_2 3, response_header_1 Some(3), throttle 1;
+    TxnOffsetCommit = 28, client 0..=5, request_header_2 3, response_header_1 Some(3), throttle 1;
 }
 
 impl ApiKeys {
@@ -138,10 +144,15 @@ mod tests {
             (1, 12),
             (2, 6),
             (3, 9),
+            (9, 6),
             (10, 3),
             (18, 3),
             (19, 5),
             (22, 2),
+            (24, 3),
+            (25, 3),
+            (26, 3),
+            (28, 3),
         ];
         assert_eq!(flexible_since.len(), ApiKeys::ALL.len());
         for (id, since) in flexible_since {

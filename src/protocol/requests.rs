@@ -213,11 +213,17 @@ bodies! {
     #[cfg(any(test, feature = "embedded-broker"))]
     ListOffsets: list_offsets, ListOffsetsRequest, ListOffsetsResponse;
     Metadata: metadata, MetadataRequest, MetadataResponse;
+    #[cfg(any(test, feature = "embedded-broker"))]
+    OffsetFetch: offset_fetch, OffsetFetchRequest, OffsetFetchResponse;
     FindCoordinator: find_coordinator, FindCoordinatorRequest, FindCoordinatorResponse;
     ApiVersions: api_versions, ApiVersionsRequest, ApiVersionsResponse;
     #[cfg(any(test, feature = "embedded-broker"))]
     CreateTopics: create_topics, CreateTopicsRequest, CreateTopicsResponse;
     InitProducerId: init_producer_id, InitProducerIdRequest, InitProducerIdResponse;
+    AddPartitionsToTxn: add_partitions_to_txn, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse;
+    AddOffsetsToTxn: add_offsets_to_txn, AddOffsetsToTxnRequest, AddOffsetsToTxnResponse;
+    EndTxn: end_txn, EndTxnRequest, EndTxnResponse;
+    TxnOffsetCommit: txn_offset_commit, TxnOffsetCommitRequest, TxnOffsetCommitResponse;
 }
 
 /// A test that runs over every message there is.

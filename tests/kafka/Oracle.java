@@ -355,9 +355,11 @@ public final class Oracle {
      */
     static void frames(PrintStream out) throws Exception {
         for (String name : List.of("API_VERSIONS", "METADATA", "PRODUCE", "INIT_PRODUCER_ID", "FIND_COORDINATOR",
-            "CREATE_TOPICS", "FETCH", "LIST_OFFSETS")) {
+            "CREATE_TOPICS", "FETCH", "LIST_OFFSETS", "ADD_PARTITIONS_TO_TXN", "ADD_OFFSETS_TO_TXN", "END_TXN",
+            "TXN_OFFSET_COMMIT", "OFFSET_FETCH")) {
             ApiMessageType api = ApiMessageType.valueOf(name);
-            for (short version = api.lowestSupportedVersion(); version <= api.highestSupportedVersion(false); version++)
+            boolean unstableToo = api == ApiMessageType.INIT_PRODUCER_ID;
+            for (short version = api.lowestSupportedVersion(); version <= api.highestSupportedVersion(unstableToo); version++)
                 for (boolean request : new boolean[]{true, false})
                     for (String variant : List.of("default", "filled", "nulls"))
                         frame(out, api, version, request, variant);

@@ -45,7 +45,10 @@ pub(crate) fn unsupported() -> ApiVersionsResponse {
 
 fn range(api: ApiKeys) -> ApiVersion {
     let versions = api.versions();
-    let (min_version, max_version) = (*versions.start(), *versions.end());
+    let (min_version, mut max_version) = (*versions.start(), *versions.end());
+    if api == ApiKeys::InitProducerId {
+        max_version = LAST_STABLE_INIT_PRODUCER_ID;
+    }
     ApiVersion {
         api_key: api.id(),
         min_version,
@@ -59,3 +62,6 @@ fn is_legal(text: &str) -> bool {
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
     edge(text.chars().next()) && edge(text.chars().next_back()) && text.chars().all(inside)
 }
+
+/// Version 6 (KIP-939) is unstable in Kafka 4.3, where a broker offers it only when it is told to.
+const LAST_STABLE_INIT_PRODUCER_ID: i16 = 5;

@@ -180,4 +180,4 @@ fn a_large_frame_of_nothing_but_empty_names_is_refused() {
 const MUTATIONS: usize = 10_000 / MUTATIONS_OF_ONE_FRAME;
 const MUTATIONS_OF_ONE_FRAME: usize = 10;
 /// The largest struct that stands in an array, its own empty arrays included.
-const FIRST_ELEMENT: u64 = 256;
+const FIRST_ELEMENT: u64 = 512;

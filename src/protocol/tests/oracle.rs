@@ -2,13 +2,14 @@
 
 mod broker_side;
 mod producer_side;
+mod transactions;
 
 use std::fmt::Debug;
 use std::str::FromStr;
 
 use bytes::{Bytes, BytesMut};
 use fastrand::Rng;
-use kafka_protocol::messages::{BrokerId, ProducerId, TopicName, TransactionalId};
+use kafka_protocol::messages::{BrokerId, GroupId, ProducerId, TopicName, TransactionalId};
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
 use crate::common::cluster::Uuid;
@@ -110,6 +111,7 @@ same_value! {
     String => StrBytes: |value| StrBytes::from_string(value.clone());
     String => TopicName: |value| TopicName(StrBytes::from_string(value.clone()));
     String => TransactionalId: |value| TransactionalId(StrBytes::from_string(value.clone()));
+    String => GroupId: |value| GroupId(StrBytes::from_string(value.clone()));
     Records => Bytes: |value| Bytes::copy_from_slice(&value.contiguous());
 }
 
@@ -135,4 +137,9 @@ impl<T: Oracle<U>, U> Oracle<Option<U>> for Option<T> {
 const VALUES_PER_VERSION: usize = 200;
 
 /// What `kafka-protocol` 0.18 does not have of Kafka 4.3. Only the comparison with the schemas of the jar holds these.
-const LACKING: [(&str, i16); 2] = [("ListOffsetsRequest", 11), ("ListOffsetsResponse", 11)];
+const LACKING: [(&str, i16); 4] = [
+    ("ListOffsetsRequest", 11),
+    ("ListOffsetsResponse", 11),
+    ("InitProducerIdRequest", 6),
+    ("OffsetFetchRequest", 10),
+];

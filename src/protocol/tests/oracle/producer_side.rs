@@ -83,10 +83,10 @@ fn api_versions_has_the_same_bytes_as_in_an_independent_codec() {
 
 same_fields! {
     init_producer_id::InitProducerIdRequest => their_init_producer_id_request::InitProducerIdRequest {
-        transactional_id, transaction_timeout_ms, producer_id, producer_epoch
+        transactional_id, transaction_timeout_ms, producer_id, producer_epoch, enable_2_pc, keep_prepared_txn
     }
     init_producer_id::InitProducerIdResponse => their_init_producer_id::InitProducerIdResponse {
-        throttle_time_ms, error_code, producer_id, producer_epoch
+        throttle_time_ms, error_code, producer_id, producer_epoch, ongoing_txn_producer_id, ongoing_txn_producer_epoch
     }
 }
 
