@@ -250,7 +250,7 @@ fn a_response_that_cannot_be_read_ends_the_connection_and_fails_all_in_flight() 
     assert!(responses.iter().all(is_disconnected));
     let reason = fixture.last_connection_error().expect("kept");
     assert!(
-        reason.starts_with("10.0.0.0:9092: the response to InitProducerId v5 cannot be read:"),
+        reason.starts_with("10.0.0.0:9092: the response to InitProducerId v6 cannot be read:"),
         "{reason}"
     );
 }
