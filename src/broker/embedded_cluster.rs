@@ -4,11 +4,11 @@
 //! Differs: one process, no disk, faults on demand.
 //! Threads: two for each broker and one handler; calls come from any thread. Locks: the core's, and one for the brokers.
 
+use crate::common::sync::thread::JoinHandle;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use crate::broker::broker_core::BrokerCore;
 use crate::broker::cluster::topics::{TopicDefaults, TopicPlan};

@@ -6,7 +6,8 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::thread::{Builder, JoinHandle};
+
+use crate::common::sync::thread::{Builder, JoinHandle};
 
 /// Starts a thread called `name`. Where `body` panics, `on_panic` runs on the same thread with the panic's text.
 ///

@@ -1,12 +1,33 @@
 //! Every lock of the crate, with the rank that says what may be taken inside it.
 //!
 //! Java: `synchronized` blocks and `ReentrantLock`s, whose order is a matter of comments.
-//! Differs: the lock table of the design as code; a debug build panics on the wrong order.
+//! Differs: the lock table of the design as code; a debug build panics on the wrong order. Everything by which threads
+//! meet is had from here, so that a build with `--cfg shuttle` runs the crate under a scheduler that tries the orders.
 //! Threads: any. Locks: this is where they are made.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::time::Instant;
+
+#[cfg(not(shuttle))]
+use parking_lot as base;
+
+#[cfg(shuttle)]
+use self::model as base;
+
+#[cfg(shuttle)]
+pub(crate) mod model;
+
+#[cfg(not(shuttle))]
+pub(crate) use std::{
+    sync::{OnceLock, atomic},
+    thread, thread_local,
+};
+
+#[cfg(shuttle)]
+pub(crate) use self::model::OnceLock;
+#[cfg(shuttle)]
+pub(crate) use shuttle::{sync::atomic, thread, thread_local};
 
 /// What a lock guards decides when it may be taken: only inside locks of a lower rank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,14 +43,14 @@ pub(crate) enum Rank {
 /// A mutex without poisoning that knows its rank.
 pub(crate) struct Mutex<T> {
     rank: Rank,
-    inner: parking_lot::Mutex<T>,
+    inner: base::Mutex<T>,
 }
 
 impl<T> Mutex<T> {
     pub(crate) const fn new(rank: Rank, value: T) -> Self {
         Self {
             rank,
-            inner: parking_lot::Mutex::new(value),
+            inner: base::Mutex::new(value),
         }
     }
 
@@ -52,7 +73,7 @@ impl<T: fmt::Debug> fmt::Debug for Mutex<T> {
 /// Holds a [`Mutex`] until it is dropped.
 pub(crate) struct MutexGuard<'a, T> {
     rank: Rank,
-    inner: parking_lot::MutexGuard<'a, T>,
+    inner: base::MutexGuard<'a, T>,
 }
 
 impl<T> Deref for MutexGuard<'_, T> {
@@ -77,13 +98,13 @@ impl<T> Drop for MutexGuard<'_, T> {
 /// Waits for a change of what a [`Mutex`] guards.
 #[derive(Debug, Default)]
 pub(crate) struct Condvar {
-    inner: parking_lot::Condvar,
+    inner: base::Condvar,
 }
 
 impl Condvar {
     pub(crate) const fn new() -> Self {
         Self {
-            inner: parking_lot::Condvar::new(),
+            inner: base::Condvar::new(),
         }
     }
 
@@ -114,12 +135,13 @@ mod held {
 
     use super::Rank;
 
-    thread_local! {
+    super::thread_local! {
         static HELD: RefCell<Vec<Rank>> = const { RefCell::new(Vec::new()) };
     }
 
     pub(super) fn enter(rank: Rank) {
-        HELD.with_borrow_mut(|held| {
+        HELD.with(|held| {
+            let mut held = held.borrow_mut();
             if let Some(highest) = held.iter().max() {
                 assert!(
                     *highest < rank,
@@ -131,7 +153,8 @@ mod held {
     }
 
     pub(super) fn leave(rank: Rank) {
-        HELD.with_borrow_mut(|held| {
+        HELD.with(|held| {
+            let mut held = held.borrow_mut();
             if let Some(at) = held.iter().rposition(|r| *r == rank) {
                 held.remove(at);
             }

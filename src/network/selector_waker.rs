@@ -6,7 +6,8 @@
 //! Threads: `wakeup` on any thread, the rest on the I/O thread. Locks: none.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use crate::common::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// Makes a poll return early.
 pub(crate) struct SelectorWaker {

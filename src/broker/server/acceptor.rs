@@ -8,13 +8,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 
 use crossbeam_channel::Sender;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::common::kafka_thread;
+use crate::common::sync::thread::JoinHandle;
 use crate::network::selector_waker::SelectorWaker;
 
 /// A listening socket with its thread.

@@ -8,7 +8,6 @@ use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -19,6 +18,7 @@ use crate::broker::server::request_channel::{ReplyQueue, RequestChannel, Work};
 use crate::common::cluster::NodeId;
 use crate::common::kafka_thread;
 use crate::common::payload::Payload;
+use crate::common::sync::thread::JoinHandle;
 use crate::common::time::SystemTime;
 use crate::network::channel_builder::{ChannelBuilder, ReceiveLimits, SecurityProtocol};
 use crate::network::network_receive::NetworkReceive;

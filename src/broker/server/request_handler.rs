@@ -6,7 +6,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::RecvTimeoutError;
@@ -15,6 +14,7 @@ use crate::broker::broker_core::{BrokerCore, Now, Reply};
 use crate::broker::server::request_channel::{RequestChannel, Work};
 use crate::common::kafka_thread;
 use crate::common::sync::Mutex;
+use crate::common::sync::thread::JoinHandle;
 use crate::common::time::Time;
 
 /// The core as the server keeps it.

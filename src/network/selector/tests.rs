@@ -174,7 +174,7 @@ fn read_to_end(peer: &mut TcpStream) -> Vec<u8> {
 }
 
 /// Sends back whatever comes, on a thread of its own, until the other end closes.
-fn echo(mut peer: TcpStream) -> std::thread::JoinHandle<()> {
+fn echo(mut peer: TcpStream) -> crate::common::sync::thread::JoinHandle<()> {
     let serve = move || {
         let mut back = peer.try_clone().expect("a second handle");
         // The end of a test may come as a reset.

@@ -9,14 +9,16 @@ mod core;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use self::core::{Core, Ticket};
 use crate::common::error_kind::ErrorKind;
 use crate::common::kafka_error::{KafkaError, TimeLimit};
 use crate::common::payload::Lender;
-use crate::common::sync::{Condvar, Mutex, MutexGuard, Rank};
+use crate::common::sync::{
+    Condvar, Mutex, MutexGuard, Rank,
+    atomic::{AtomicUsize, Ordering},
+};
 use crate::common::time::deadline;
 
 /// Lends buffers up to `buffer.memory`.

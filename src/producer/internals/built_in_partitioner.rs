@@ -5,7 +5,7 @@
 //! every pass; a slow node's exclusion comes before anything else and covers its empty queues too.
 //! Threads: any. Locks: none; `update` is called under the `PartitionQueue` of the chosen partition.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::common::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// The sticky choice for one topic.
 #[derive(Debug)]

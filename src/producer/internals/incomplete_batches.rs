@@ -6,10 +6,12 @@
 //! Threads: any. Locks: `IncompleteBatches` (leaf).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use crate::common::sync::{Mutex, Rank};
+use crate::common::sync::{
+    Mutex, Rank,
+    atomic::{AtomicUsize, Ordering},
+};
 use crate::producer::internals::produce_request_result::ProduceRequestResult;
 
 /// The results of all batches between their creation and their completion.

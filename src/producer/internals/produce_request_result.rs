@@ -6,15 +6,17 @@
 //! Threads: set once on the I/O thread, read and awaited on any. Locks: `ProduceRequestResult` (leaf).
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::Instant;
 
 use crate::common::cluster::TopicPartition;
 use crate::common::kafka_error::KafkaError;
 use crate::common::process::Process;
-use crate::common::sync::{Condvar, Mutex, Rank};
+use crate::common::sync::{
+    Condvar, Mutex, OnceLock, Rank,
+    atomic::{AtomicBool, Ordering},
+};
 
 /// The latch of one batch: opened once, with what became of the batch.
 pub(crate) struct ProduceRequestResult {

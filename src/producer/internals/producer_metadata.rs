@@ -7,7 +7,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use arc_swap::{ArcSwap, Guard};
@@ -17,6 +16,7 @@ use crate::client::metadata_handle::MetadataHandle;
 use crate::client::metadata_snapshot::MetadataSnapshot;
 use crate::common::error_kind::ErrorKind;
 use crate::common::kafka_error::{KafkaError, TimeLimit};
+use crate::common::sync::atomic::{AtomicU64, Ordering};
 use crate::common::sync::{Condvar, Mutex, Rank};
 
 #[cfg(test)]
@@ -155,7 +155,7 @@ impl fmt::Debug for ProducerMetadata {
 
 fn next_stamp() -> u64 {
     // Only the number matters, which no other thread gets: hence `Relaxed`. 0 is nobody's.
-    static LAST: AtomicU64 = AtomicU64::new(0);
+    static LAST: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     LAST.fetch_add(1, Ordering::Relaxed) + 1
 }
 

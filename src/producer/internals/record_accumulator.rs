@@ -7,13 +7,13 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::client::metadata_snapshot::TopicMetadata;
 use crate::common::cluster::{NodeId, TopicPartition};
 use crate::common::exponential_backoff::ExponentialBackoff;
 use crate::common::kafka_error::KafkaError;
+use crate::common::sync::atomic::{AtomicBool, Ordering};
 use crate::common::time::Time;
 use crate::producer::internals::buffer_pool::{BufferPool, Patience, PooledBuffer};
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;

@@ -8,13 +8,15 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
 
 use crate::common::error_kind::ErrorKind;
 use crate::common::header::Headers;
 use crate::common::kafka_error::KafkaError;
 use crate::common::kafka_thread::panic_text;
-use crate::common::sync::{Mutex, Rank};
+use crate::common::sync::{
+    Mutex, Rank,
+    atomic::{AtomicI32, Ordering},
+};
 use crate::producer::internals::producer_batch::Callback;
 use crate::producer::internals::producer_interceptors::ProducerInterceptors;
 use crate::producer::producer_interceptor::Acknowledgement;

@@ -5,13 +5,15 @@
 //! also where a callback blocks the I/O thread; dropping the last handle closes within `ottla.drop.timeout.ms`.
 //! Threads: any. Locks: leaves.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::client::kafka_client::ClientWaker;
 use crate::common::kafka_error::{KafkaError, Persisted};
-use crate::common::sync::{Mutex, Rank};
+use crate::common::sync::{
+    Mutex, Rank,
+    atomic::{AtomicBool, Ordering},
+    thread::JoinHandle,
+};
 use crate::common::time::deadline;
 use crate::producer::kafka_producer::Inner;
 use crate::producer::unsent_record::UnsentRecord;

@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::client::metadata_snapshot::TopicMetadata;
+use crate::common::sync::thread_local;
 use crate::producer::kafka_producer::record_clock::Tick;
 
 /// The memory of one thread, for all producers that it sends with.

@@ -60,7 +60,7 @@ fn answer_all(metadata: &ProducerMetadata, topics: &[&str], error: Errors, now: 
     });
 }
 
-type Waiting = std::thread::JoinHandle<()>;
+type Waiting = crate::common::sync::thread::JoinHandle<()>;
 
 /// A thread that waits for news and checks what it gets.
 fn waiter(

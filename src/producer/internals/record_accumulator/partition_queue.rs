@@ -9,12 +9,14 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use crate::common::cluster::{NodeId, TopicPartition};
 use crate::common::process::Process;
-use crate::common::sync::{Mutex, MutexGuard, Rank};
+use crate::common::sync::{
+    Mutex, MutexGuard, Rank,
+    atomic::{AtomicU32, Ordering},
+};
 use crate::producer::internals::produce_request_result::{BatchOwner, ProduceRequestResult};
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::record_accumulator::ready_list::ReadyList;

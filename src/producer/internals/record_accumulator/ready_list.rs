@@ -6,13 +6,15 @@
 //! Threads: any thread lists, the I/O thread takes. Locks: `ReadyList` (leaf).
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::thread::{self, ThreadId};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::common::process::Process;
-use crate::common::sync::{Mutex, Rank};
+use crate::common::sync::{
+    Mutex, OnceLock, Rank,
+    atomic::{AtomicU64, Ordering},
+    thread::{self, ThreadId},
+};
 use crate::producer::internals::record_accumulator::partition_queue::PartitionQueue;
 
 /// The partitions that the I/O thread should look at, and when it will look.

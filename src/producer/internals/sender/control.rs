@@ -4,12 +4,13 @@
 //! Differs: waiting for the end has a limit; why the thread died stays known; what a forced close could not send is kept.
 //! Threads: any. Locks: `SenderControl` (leaf).
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Instant;
 
 use crate::common::kafka_error::KafkaError;
-use crate::common::sync::{Condvar, Mutex, Rank};
+use crate::common::sync::{
+    Condvar, Mutex, OnceLock, Rank,
+    atomic::{AtomicU8, Ordering},
+};
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::sender_metrics::SenderMetrics;
 use crate::producer::unsent_record::UnsentRecord;
