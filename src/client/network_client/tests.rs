@@ -7,6 +7,7 @@ mod finding_nodes;
 mod metadata_updates;
 mod randomized;
 mod requests;
+mod suspects;
 mod throttling;
 mod timeouts;
 
@@ -95,6 +96,7 @@ fn config() -> NetworkClientConfig {
         connect_options: ConnectOptions::default(),
         discover_broker_versions: true,
         rebootstrap_trigger: Some(ms(300_000)),
+        leader_suspect: None,
         random_seed: 1,
     }
 }

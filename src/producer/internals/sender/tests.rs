@@ -30,6 +30,7 @@ use crate::testing::mock_time::MockTime;
 
 mod closing;
 mod expiry;
+mod frozen_leaders;
 mod idempotent;
 mod plain;
 mod random_faults;
