@@ -18,6 +18,7 @@ use crate::common::error_kind::ErrorKind;
 use crate::common::kafka_error::{KafkaError, TimeLimit};
 use crate::common::sync::atomic::{AtomicU64, Ordering};
 use crate::common::sync::{Condvar, Mutex, Rank};
+use crate::protocol::errors::Errors;
 
 #[cfg(test)]
 mod tests;
@@ -160,20 +161,19 @@ fn next_stamp() -> u64 {
 }
 
 /// The error for which there is no point in waiting on: the topic's name is not legal, or this user may not know of it.
+/// Other errors may pass: a cluster that is starting up cannot make a topic yet, for one.
 pub(crate) fn fatal_topic_error(snapshot: &MetadataSnapshot, topic: &str) -> Option<KafkaError> {
-    let error = snapshot.topic_error(topic)?.exception(None);
-    let error = match error.kind() {
-        ErrorKind::InvalidTopic => KafkaError::new(
+    match snapshot.topic_error(topic)? {
+        Errors::InvalidTopicException => Some(KafkaError::new(
             ErrorKind::InvalidTopic,
             format!("the cluster does not accept {topic:?} as the name of a topic"),
-        ),
-        ErrorKind::TopicAuthorization => KafkaError::new(
+        )),
+        Errors::TopicAuthorizationFailed => Some(KafkaError::new(
             ErrorKind::TopicAuthorization,
             format!("not authorized to access topic {topic}"),
-        ),
-        _ => error,
-    };
-    (!error.is_retriable()).then_some(error)
+        )),
+        _ => None,
+    }
 }
 
 fn closed() -> KafkaError {
