@@ -139,7 +139,7 @@ impl KafkaError {
 
     /// The open transaction must be aborted; the producer can go on after that.
     pub fn is_abortable(&self) -> bool {
-        self.inner.kind.is_abortable()
+        self.inner.kind.is_abortable() && !self.inner.fatal
     }
 
     /// Whether the record may be in the log although it failed.

@@ -307,26 +307,30 @@ impl<C: KafkaClient> Sender<C> {
         let response = refusal.response.as_ref();
         let named = response.map_or(&[][..], |r| &r.record_errors);
         let said = response.and_then(|r| r.error_message.as_deref());
-        let (error, of_records) = errors::of_records(&refusal.exception, named, said);
-        self.note_failed(&batch, &refusal.exception);
+        let exception = self.note_failed(&batch, refusal.exception.clone());
+        let (error, of_records) = errors::of_records(&exception, named, said);
         self.finish_failed(batch, error, of_records);
     }
 
     /// Fails a batch that is in no request.
     pub(super) fn fail_batch(&mut self, batch: ProducerBatch, error: KafkaError) {
-        self.note_failed(&batch, &error);
+        let error = self.note_failed(&batch, error);
         self.finish_failed(batch, error, Vec::new());
     }
 
-    /// Tells the transaction manager of a batch that is about to fail; does nothing to the batch.
-    fn note_failed(&self, batch: &ProducerBatch, error: &KafkaError) {
+    /// Tells the transaction manager of a batch that is about to fail; does nothing to the batch. Returns the error as its
+    /// owners must see it: fatal where it is the end of the producer.
+    fn note_failed(&self, batch: &ProducerBatch, error: KafkaError) -> KafkaError {
         let may_be_written = batch.persisted() == Persisted::Maybe;
+        let is_the_end = is_fatal(error.kind()) && batch_id(batch).is_some();
+        let error = if is_the_end { error.fatal() } else { error };
         self.with_manager(batch, |manager, id| {
             manager.handle_failed(id, may_be_written);
-            if is_fatal(error.kind()) {
+            if is_the_end {
                 manager.fail(error.clone());
             }
         });
+        error
     }
 
     /// Gives up on a batch whose request goes on.
