@@ -106,6 +106,9 @@ pub mod guide {
     #[doc = include_str!("../docs/config.md")]
     pub mod config {}
 
+    #[doc = include_str!("../docs/errors.md")]
+    pub mod errors {}
+
     #[doc = include_str!("../docs/scenarios.md")]
     pub mod scenarios {}
 

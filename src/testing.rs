@@ -3,6 +3,7 @@
 //! Java: the test tree (`MockTime`, `MockSelector`, `MockClient`).
 //! Differs: see each file. Threads: see each file. Locks: see each file.
 
+pub(crate) mod error_page;
 pub(crate) mod golden;
 pub(crate) mod mock_client;
 pub(crate) mod mock_selector;

@@ -4,7 +4,7 @@
 //! first local one; -5 (from 9) the last tiered one and -6 (from 11) the first not yet uploaded one do not exist here.
 //!
 //! Java: `core/server/KafkaApis.scala`, `handleListOffsetRequest`.
-//! Differs: nothing is tiered.
+//! Differs: nothing is tiered and nothing is transactional yet.
 //! Threads: plain function. Locks: none.
 
 use crate::broker::broker_core::BrokerCore;
@@ -22,8 +22,7 @@ pub(crate) fn handle(
     request: &ListOffsetsRequest,
 ) -> ListOffsetsResponse {
     answer(request, |topic, partition| {
-        let read_committed = request.isolation_level == READ_COMMITTED;
-        let mut found = look_up(core, broker, topic, partition, read_committed);
+        let mut found = look_up(core, broker, topic, partition);
         if version < FIRST_VERSION_WITH_EPOCHS {
             found.leader_epoch = -1;
         }
@@ -58,7 +57,6 @@ fn look_up(
     broker: NodeId,
     topic: &str,
     wanted: &ListOffsetsPartition,
-    read_committed: bool,
 ) -> ListOffsetsPartitionResponse {
     let Some(partition) = core.topics.partition(topic, wanted.partition_index) else {
         return refused(wanted, Errors::UnknownTopicOrPartition);
@@ -66,19 +64,11 @@ fn look_up(
     if partition.leader != Some(broker) {
         return refused(wanted, Errors::NotLeaderOrFollower);
     }
-    let up_to = if read_committed {
-        partition.last_stable_offset()
-    } else {
-        partition.log.end_offset()
-    };
     let (offset, timestamp) = match wanted.timestamp {
-        LATEST => (up_to, -1),
+        LATEST => (partition.log.end_offset(), -1),
         EARLIEST | EARLIEST_LOCAL => (partition.log.start_offset(), -1),
-        MAX_TIMESTAMP => partition.log.largest_timestamp(up_to).unwrap_or((-1, -1)),
-        time if time >= 0 => partition
-            .log
-            .first_offset_at(time, up_to)
-            .unwrap_or((-1, -1)),
+        MAX_TIMESTAMP => partition.log.largest_timestamp().unwrap_or((-1, -1)),
+        time if time >= 0 => partition.log.first_offset_at(time).unwrap_or((-1, -1)),
         _ => (-1, -1),
     };
     ListOffsetsPartitionResponse {
@@ -104,8 +94,6 @@ fn refused(wanted: &ListOffsetsPartition, error: Errors) -> ListOffsetsPartition
     }
 }
 
-/// Nothing that a transaction can take back; the other isolation level is 0.
-const READ_COMMITTED: i8 = 1;
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;

@@ -29,8 +29,8 @@ use crate::testing::mock_client::MockClient;
 use crate::testing::mock_time::MockTime;
 
 mod closing;
+mod error_page;
 mod expiry;
-mod frozen_leaders;
 mod idempotent;
 mod plain;
 mod random_faults;
