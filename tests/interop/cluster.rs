@@ -86,6 +86,25 @@ impl KafkaCluster {
         ]));
     }
 
+    /// Freezes the node that leads most for so many seconds. Returns which one, and how long the others needed to do
+    /// without it, where they did.
+    pub(crate) fn freeze_leader(&self, seconds: u32) -> (String, Option<u64>) {
+        let seconds = seconds.to_string();
+        let words = ["freeze", "--name", &self.name, "--seconds", &seconds];
+        let said = run(&mut script(&words));
+        let field = |name: &str| {
+            let mut fields = said.split_whitespace();
+            let found = fields.find_map(|field| field.strip_prefix(name));
+            found.expect("a field of the freeze line").to_owned()
+        };
+        (field("node="), field("failover_ms=").parse().ok())
+    }
+
+    /// A program from the jars of this version, to be started by the caller.
+    pub(crate) fn java_program(&self, class: &str) -> Command {
+        script(&["run", "--version", self.version, class])
+    }
+
     /// The segment files of every partition of `topic` on node 1.
     pub(crate) fn segments(&self, topic: &str) -> Vec<PathBuf> {
         let status = run(&mut script(&["status", "--name", &self.name]));

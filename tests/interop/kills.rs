@@ -12,12 +12,14 @@ use std::time::Duration;
 
 /// What a verifiable producer said about the records with the values 0, 1, 2 and so on.
 #[derive(Debug, Default)]
-struct Journal {
+pub(crate) struct Journal {
     /// Value to partition and offset.
     acked: BTreeMap<u64, (u32, i64)>,
-    errors: Vec<String>,
+    /// When each acknowledgement was told, in milliseconds since the epoch, in the order of the lines.
+    pub(crate) acked_at: Vec<(u64, u32)>,
+    pub(crate) errors: Vec<String>,
     /// The counts of the last line.
-    sent: u64,
+    pub(crate) sent: u64,
     acked_count: u64,
 }
 
@@ -36,6 +38,8 @@ impl Journal {
                     .as_str()
                     .and_then(|value| value.parse().ok())
                     .expect("a number as text");
+                self.acked_at
+                    .push((number("timestamp"), number("partition") as u32));
                 let place = (number("partition") as u32, number("offset") as i64);
                 assert_eq!(
                     self.acked.insert(value, place),
@@ -52,7 +56,7 @@ impl Journal {
 
 /// What must stay empty.
 #[derive(Debug, Default, PartialEq)]
-struct Findings {
+pub(crate) struct Findings {
     failed: usize,
     lost: Vec<u64>,
     duplicated: Vec<u64>,
@@ -61,7 +65,7 @@ struct Findings {
     elsewhere: Vec<u64>,
 }
 
-fn check(journal: &Journal, stored: &Stored) -> Findings {
+pub(crate) fn check(journal: &Journal, stored: &Stored) -> Findings {
     let mut findings = Findings {
         failed: journal.errors.len(),
         ..Findings::default()
@@ -95,7 +99,10 @@ fn check(journal: &Journal, stored: &Stored) -> Findings {
 }
 
 /// Reads the producer's lines to their end; reports how many records are acknowledged, now and then.
-fn read_journal(producer: &mut Child, progress: &std::sync::mpsc::Sender<usize>) -> Journal {
+pub(crate) fn read_journal(
+    producer: &mut Child,
+    progress: &std::sync::mpsc::Sender<usize>,
+) -> Journal {
     let mut journal = Journal::default();
     let lines = BufReader::new(producer.stdout.take().expect("standard output is piped")).lines();
     for line in lines {
@@ -109,7 +116,7 @@ fn read_journal(producer: &mut Child, progress: &std::sync::mpsc::Sender<usize>)
 }
 
 /// Waits until so many records are acknowledged, or panics when nothing moves.
-fn wait_for(progress: &Receiver<usize>, count: usize) {
+pub(crate) fn wait_for(progress: &Receiver<usize>, count: usize) {
     while progress
         .recv_timeout(STALLED)
         .expect("the producer makes progress")
@@ -178,7 +185,7 @@ fn survives_kills(cluster: &KafkaCluster, topic: &str, kills: u32, mut producer:
 }
 
 /// A child that does not outlive a failed test.
-struct Running(Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -231,7 +238,7 @@ fn history() -> (Journal, Stored) {
             headers: Vec::new(),
         });
         journal.note(&format!(
-            r#"{{"name":"producer_send_success","value":"{value}","partition":{partition},"offset":{offset}}}"#
+            r#"{{"timestamp":{value},"name":"producer_send_success","value":"{value}","partition":{partition},"offset":{offset}}}"#
         ));
     }
     (journal, stored)

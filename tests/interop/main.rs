@@ -6,6 +6,7 @@
 mod checker;
 mod cluster;
 mod config;
+mod freezes;
 mod kills;
 mod log_dump;
 mod reader;

@@ -1,0 +1,150 @@
+//! Leaders freeze under load, with their connections open: what that costs, and what comes of the records.
+//!
+//! `OTTLA_FREEZES=20` freezes twenty times; `OTTLA_CLIENT=java` drives the Java producer instead, whose findings are printed
+//! and not judged.
+
+use crate::cluster::KafkaCluster;
+use crate::kills::{Findings, Running, check, read_journal, wait_for};
+use crate::reader::read_with_java;
+use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+/// How long a leader stands still, and how long it runs before the next one does.
+const FROZEN_SECONDS: u32 = 8;
+const BETWEEN: Duration = Duration::from_secs(1);
+
+/// The longest time without an acknowledgement, and without one for some partition that had them, in milliseconds.
+fn worst_gaps(acked_at: &[(u64, u32)]) -> (u64, u64) {
+    let mut last = None;
+    let mut last_of: BTreeMap<u32, u64> = BTreeMap::new();
+    let (mut worst, mut worst_of_one) = (0, 0);
+    for (at, partition) in acked_at {
+        worst = worst.max(at.saturating_sub(last.replace(*at).unwrap_or(*at)));
+        let before = last_of.insert(*partition, *at).unwrap_or(*at);
+        worst_of_one = worst_of_one.max(at.saturating_sub(before));
+    }
+    (worst, worst_of_one)
+}
+
+fn ours(cluster: &KafkaCluster, topic: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ottla"));
+    command.arg("verifiable-producer");
+    with_arguments(&mut command, cluster, topic);
+    command
+}
+
+/// Java's tool sets `retries=0`, which a file takes back; everything else is the Java producer's default.
+fn javas(cluster: &KafkaCluster, topic: &str, folder: &std::path::Path) -> Command {
+    let file = folder.join("producer.properties");
+    let settings = "retries=2147483647\nenable.idempotence=true\n";
+    std::fs::write(&file, settings).expect("a writable folder");
+    let mut command = cluster.java_program("org.apache.kafka.tools.VerifiableProducer");
+    with_arguments(&mut command, cluster, topic);
+    command.arg("--command-config").arg(file);
+    command
+}
+
+fn with_arguments(command: &mut Command, cluster: &KafkaCluster, topic: &str) {
+    command.args(["--bootstrap-server", cluster.bootstrap(), "--topic", topic]);
+    // Keys, so that every partition gets its share, whatever the clients think of slow partitions.
+    command.args(["--throughput", "2000", "--repeating-keys", "600"]);
+}
+
+/// What a run showed.
+#[derive(Debug)]
+struct Outcome {
+    findings: Findings,
+    sent: u64,
+    worst_gap: u64,
+    worst_gap_of_a_partition: u64,
+    failovers: Vec<Option<u64>>,
+    first_error: Option<String>,
+}
+
+fn run(cluster: &KafkaCluster, topic: &str, freezes: u32, producer: &mut Command) -> Outcome {
+    let producer = producer.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut producer = Running(producer.spawn().expect("the producer starts"));
+    let process = producer.0.id().to_string();
+    let (sender, progress) = channel();
+    let mut failovers = Vec::new();
+    let journal = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| read_journal(&mut producer.0, &sender));
+        wait_for(&progress, 2_000);
+        for freeze in 1..=freezes {
+            let (node, failover) = cluster.freeze_leader(FROZEN_SECONDS);
+            eprintln!("freeze {freeze}: node {node}, others lead after {failover:?} ms");
+            failovers.push(failover);
+            let thawed = Instant::now();
+            while let Some(left) = BETWEEN.checked_sub(thawed.elapsed()) {
+                let _ = progress.recv_timeout(left);
+            }
+        }
+        let stopped = Command::new("kill").args(["-TERM", &process]).status();
+        assert!(
+            stopped.is_ok_and(|status| status.success()),
+            "it ended by itself"
+        );
+        reader.join().expect("every line is a JSON object")
+    });
+    producer.0.wait().expect("the producer ends");
+    let stored = read_with_java(cluster, &[topic])
+        .remove(topic)
+        .expect("the topic");
+    let (worst_gap, worst_gap_of_a_partition) = worst_gaps(&journal.acked_at);
+    Outcome {
+        findings: check(&journal, &stored),
+        sent: journal.sent,
+        worst_gap,
+        worst_gap_of_a_partition,
+        failovers,
+        first_error: journal.errors.first().cloned(),
+    }
+}
+
+#[test]
+fn frozen_leaders_cost_a_failover_each_and_no_record() {
+    let Some(cluster) = KafkaCluster::start(3, "4.3.1") else {
+        return;
+    };
+    let freezes = std::env::var("OTTLA_FREEZES")
+        .ok()
+        .and_then(|count| count.parse().ok());
+    let freezes = freezes.unwrap_or(3);
+    cluster.create_topic("freezes", 30, &[]);
+    let is_java = std::env::var("OTTLA_CLIENT").is_ok_and(|client| client == "java");
+    let folder = std::env::temp_dir().join(format!("ottla-freezes-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a writable folder");
+    let mut producer = match is_java {
+        true => javas(&cluster, "freezes", &folder),
+        false => ours(&cluster, "freezes"),
+    };
+    let outcome = run(&cluster, "freezes", freezes, &mut producer);
+    let _ = std::fs::remove_dir_all(folder);
+    eprintln!(
+        "{freezes} freezes, {} records: {:?}, worst gap {} ms, of one partition {} ms, slowest failover {:?} ms",
+        outcome.sent,
+        outcome.findings,
+        outcome.worst_gap,
+        outcome.worst_gap_of_a_partition,
+        outcome.failovers.iter().max()
+    );
+    if is_java {
+        return;
+    }
+    assert_eq!(
+        outcome.findings,
+        Findings::default(),
+        "{:?}",
+        outcome.first_error
+    );
+    // A timeout would take 30 s; how much less than that it is depends on the machine.
+    assert!(outcome.worst_gap_of_a_partition < 20_000);
+}
+
+#[test]
+fn gaps_are_measured_over_all_partitions_and_in_each() {
+    let acked_at = [(0, 1), (100, 2), (150, 2), (400, 1), (500, 2)];
+    assert_eq!(worst_gaps(&acked_at), (250, 400));
+}
