@@ -24,6 +24,7 @@ use crate::protocol::messages::metadata::{
 use crate::testing::mock_client::MockClient;
 use crate::testing::mock_time::MockTime;
 
+mod anomalies;
 mod error_page;
 mod hot_path;
 mod placement;

@@ -4,6 +4,7 @@ use super::*;
 use crate::common::error_kind::ErrorKind;
 use crate::common::kafka_error::TimeLimit;
 use crate::protocol::ApiKeys;
+use crate::protocol::requests::ResponseBody;
 use crate::testing::error_page::{
     self, Finding, cause, check_grouped, check_local, every_code, sees, written,
 };
@@ -380,61 +381,9 @@ fn died() -> KafkaError {
 
 #[test]
 fn error_page_local_after_send() {
-    let again = "sends the batch again; with the last retry, fails it";
-    let refused_login = KafkaError::new(ErrorKind::SaslAuthentication, "wrong password");
-    let rows = [
-        (
-            "`delivery.timeout.ms` has passed, the batch was never sent",
-            "fails the batch",
-            fate(
-                Setup {
-                    leaders: vec![-1],
-                    ..Setup::default()
-                },
-                false,
-                |fixture| {
-                    fixture.advance(ms(10_000));
-                },
-            ),
-        ),
-        (
-            "`delivery.timeout.ms` has passed, the batch is in flight",
-            "fails the batch, holds the partition until the answer comes",
-            fate(Setup::default(), true, |fixture| {
-                fixture.advance(ms(10_000))
-            }),
-        ),
-        (
-            "the connection ends before the answer",
-            again,
-            lost_with(RequestFailure::Disconnected {
-                reason: "node-0:9092: the broker closed the connection".into(),
-            }),
-        ),
-        (
-            "`request.timeout.ms` has passed without an answer",
-            "closes the connection, sends the batch again; with the last retry, fails it",
-            lost_with(RequestFailure::TimedOut { limit: ms(1000) }),
-        ),
-        (
-            "the broker refuses the login of a new connection",
-            again,
-            lost_with(RequestFailure::AuthenticationFailed(refused_login)),
-        ),
-        (
-            "an answer leaves the partition out",
-            again,
-            fate(once(), true, |fixture| {
-                fixture.client.respond(answers(Vec::new()))
-            }),
-        ),
-        (
-            "the answer belongs to another request",
-            again,
-            fate(once(), true, |fixture| {
-                fixture.client.respond(producer_id(1, 0))
-            }),
-        ),
+    let mut rows = expired_rows();
+    rows.extend(lost_rows());
+    rows.extend([
         (
             "no version of Produce is common",
             "fails the batch and everything after it",
@@ -458,6 +407,62 @@ fn error_page_local_after_send() {
             "fails everything, and every later call",
             died(),
         ),
-    ];
+    ]);
     check_local("local: after send", &rows);
+}
+
+type Row = (&'static str, &'static str, KafkaError);
+
+fn expired_rows() -> Vec<Row> {
+    let late = |fixture: &mut Fixture| fixture.advance(ms(10_000));
+    let without_leader = Setup {
+        leaders: vec![-1],
+        ..Setup::default()
+    };
+    vec![
+        (
+            "`delivery.timeout.ms` has passed, the batch was never sent",
+            "fails the batch",
+            fate(without_leader, false, late),
+        ),
+        (
+            "`delivery.timeout.ms` has passed, the batch is in flight",
+            "fails the batch, holds the partition until the answer comes",
+            fate(Setup::default(), true, late),
+        ),
+    ]
+}
+
+fn lost_rows() -> Vec<Row> {
+    let again = "sends the batch again; with the last retry, fails it";
+    let refused_login = KafkaError::new(ErrorKind::SaslAuthentication, "wrong password");
+    let lost = "node-0:9092: the broker closed the connection".into();
+    let answered = |body: ResponseBody| fate(once(), true, |fixture| fixture.client.respond(body));
+    vec![
+        (
+            "the connection ends before the answer",
+            again,
+            lost_with(RequestFailure::Disconnected { reason: lost }),
+        ),
+        (
+            "`request.timeout.ms` has passed without an answer",
+            "closes the connection, sends the batch again; with the last retry, fails it",
+            lost_with(RequestFailure::TimedOut { limit: ms(1000) }),
+        ),
+        (
+            "the broker refuses the login of a new connection",
+            again,
+            lost_with(RequestFailure::AuthenticationFailed(refused_login)),
+        ),
+        (
+            "an answer leaves the partition out",
+            again,
+            answered(answers(Vec::new()).into()),
+        ),
+        (
+            "the answer belongs to another request",
+            again,
+            answered(producer_id(1, 0).into()),
+        ),
+    ]
 }
