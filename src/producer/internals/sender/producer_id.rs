@@ -115,6 +115,14 @@ fn producer_id(outcome: Outcome) -> Result<ProducerIdAndEpoch, KafkaError> {
     match outcome {
         Outcome::Answered(ResponseBody::InitProducerId(response)) => {
             match Errors::from_code(response.error_code) {
+                // A batch with a negative id would be written without any check for duplicates.
+                Errors::None if response.producer_id < 0 || response.producer_epoch < 0 => failed(
+                    ErrorKind::Disconnect,
+                    format!(
+                        "the broker gave producer id {} with epoch {}",
+                        response.producer_id, response.producer_epoch
+                    ),
+                ),
                 Errors::None => Ok(ProducerIdAndEpoch {
                     producer_id: response.producer_id,
                     epoch: response.producer_epoch,
