@@ -26,9 +26,11 @@ fn odd_brokers_are_survived() {
         body.brokers.push(again);
     })
     .ends_with("the same broker twice", End::Acked);
-    changed(|body| body.brokers.insert(0, broker(0, "10.0.0.9", 1))).ends_with("one id twice", End::Acked);
+    changed(|body| body.brokers.insert(0, broker(0, "10.0.0.9", 1)))
+        .ends_with("one id twice", End::Acked);
     for node_id in [-1, i32::MIN, i32::MAX] {
-        let add = move |body: &mut MetadataResponse| body.brokers.push(broker(node_id, "10.0.0.0", 9092));
+        let add =
+            move |body: &mut MetadataResponse| body.brokers.push(broker(node_id, "10.0.0.0", 9092));
         changed(add).ends_with("an odd id", End::Acked);
     }
     for port in [-1, 0, 70_000, i32::MIN] {
@@ -43,7 +45,8 @@ fn odd_brokers_are_survived() {
 fn odd_topics_are_survived() {
     changed(|body| body.topics.clear()).ends_with("no topics", End::Acked);
     changed(|body| body.topics[0].name = None).ends_with("no name", End::Acked);
-    changed(|body| body.topics[0].name = Some("other".to_owned())).ends_with("another name", End::Acked);
+    changed(|body| body.topics[0].name = Some("other".to_owned()))
+        .ends_with("another name", End::Acked);
     changed(|body| {
         let again = body.topics[0].clone();
         body.topics.push(again);
@@ -86,7 +89,8 @@ fn odd_partitions_are_survived() {
     })
     .ends_with("a partition twice", End::Acked);
     changed(|body| partitions(body)[0].error_code = 4711).ends_with("an unknown code", End::Acked);
-    changed(|body| partitions(body)[0].replica_nodes = vec![-1, 9, 9]).ends_with("odd replicas", End::Acked);
+    changed(|body| partitions(body)[0].replica_nodes = vec![-1, 9, 9])
+        .ends_with("odd replicas", End::Acked);
 }
 
 #[test]
@@ -98,7 +102,11 @@ fn a_frame_that_is_not_metadata_costs_a_connection() {
     let world = World::new(&[]).odd(ApiKeys::Metadata, 3, cut);
     world.ends_with("half a frame", End::Acked);
     let world = World::new(&[]).odd(ApiKeys::Metadata, 3, |header, answer| {
-        vec![frame_to(header.correlation_id + 1, header.api_version, answer)]
+        vec![frame_to(
+            header.correlation_id + 1,
+            header.api_version,
+            answer,
+        )]
     });
     world.ends_with("wrong correlation id", End::Acked);
     let world = World::new(&[]).odd(ApiKeys::Metadata, 3, |header, _| {
