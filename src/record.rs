@@ -49,6 +49,8 @@ pub(crate) mod default_record;
     expect(dead_code, reason = "a producer reads only the batches that it splits")
 )]
 pub(crate) mod default_record_batch;
+#[cfg(any(test, feature = "embedded-broker"))]
+pub(crate) mod end_transaction_marker;
 pub(crate) mod legacy_record_batch;
 
 #[cfg_attr(

@@ -321,6 +321,14 @@ impl ClusterConnectionStates {
         self.nodes.get(&id)?.authentication_error.as_ref()
     }
 
+    /// The attempts under way, and when they began.
+    pub(crate) fn attempts(&self) -> impl Iterator<Item = (NodeId, Instant)> {
+        self.connecting.iter().filter_map(|id| {
+            let node = self.nodes.get(id)?;
+            Some((*id, node.last_connect_attempt))
+        })
+    }
+
     /// How long until an attempt has to be over.
     pub(crate) fn time_to_next_setup_timeout(&self, now: Instant) -> Duration {
         let attempts = self.connecting.iter();

@@ -19,8 +19,9 @@ pub(crate) struct InFlightRequest {
     pub(crate) api_key: ApiKeys,
     pub(crate) version: i16,
     pub(crate) destination: NodeId,
-    /// The client's own request, of which its user is told nothing.
-    pub(crate) is_internal: bool,
+    pub(crate) asked_by: AskedBy,
+    /// Whether another node could answer as well.
+    pub(crate) any_node: bool,
     pub(crate) expects_response: bool,
     pub(crate) created: Instant,
     pub(crate) timeout: Duration,
@@ -30,7 +31,28 @@ pub(crate) struct InFlightRequest {
     pub(crate) is_written: bool,
 }
 
+/// Who is told what becomes of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AskedBy {
+    User,
+    /// The client itself, of which its user is told nothing.
+    Client,
+    /// Nobody any more: another node was asked instead.
+    Nobody,
+}
+
 impl InFlightRequest {
+    /// Since when the answer is awaited; pauses that the broker asked for do not count.
+    pub(crate) fn sent(&self) -> Instant {
+        self.deadline
+            .checked_sub(self.timeout)
+            .unwrap_or(self.created)
+    }
+
+    fn can_be_asked_elsewhere(&self) -> bool {
+        self.any_node && self.asked_by != AskedBy::Nobody
+    }
+
     /// What its user is told at the end.
     pub(crate) fn end(&self, outcome: Outcome, now: Instant) -> ClientResponse {
         ClientResponse {
@@ -101,8 +123,34 @@ impl InFlightRequests {
         })
     }
 
+    /// When the oldest request to each node was sent.
+    pub(crate) fn oldest(&self) -> impl Iterator<Item = (NodeId, Instant)> {
+        self.queues
+            .iter()
+            .filter_map(|(node, queue)| Some((*node, queue.front()?.sent())))
+    }
+
+    /// Whether a request that another node could answer waits at `node`.
+    pub(crate) fn has_any_node_request(&self, node: NodeId) -> bool {
+        let mut queue = self.queues.get(&node).into_iter().flatten();
+        queue.any(InFlightRequest::can_be_asked_elsewhere)
+    }
+
+    /// Lets nobody wait any more for what another node could answer; the requests keep their places, so that late answers
+    /// find them. Calls `told` for each.
+    pub(crate) fn give_up_any_node_requests(
+        &mut self,
+        node: NodeId,
+        mut told: impl FnMut(&InFlightRequest),
+    ) {
+        let queue = self.queues.get_mut(&node).into_iter().flatten();
+        for request in queue.filter(|request| request.can_be_asked_elsewhere()) {
+            told(request);
+            request.asked_by = AskedBy::Nobody;
+        }
+    }
+
     /// All requests without a response.
-    #[cfg(test)]
     pub(crate) fn count(&self) -> usize {
         self.count
     }
@@ -176,7 +224,8 @@ mod tests {
             api_key: ApiKeys::Produce,
             version: 13,
             destination: NodeId(node),
-            is_internal: false,
+            asked_by: AskedBy::User,
+            any_node: false,
             expects_response: true,
             created: now,
             timeout: SECOND,

@@ -48,12 +48,15 @@ pub(crate) trait KafkaClient {
         responses: &mut Vec<ClientResponse>,
     ) -> Result<(), KafkaError>;
 
-    /// Closes the connection to `node`; its requests fail with the next poll.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for coordinators, which come with transactions")
-    )]
-    fn disconnect(&mut self, node: NodeId, now: Instant);
+    /// Whether any node is a suspect: its oldest request, or its connection, takes longer than is usual for it. It may be
+    /// slow or frozen; nothing is done about it here but asking others for metadata.
+    fn has_suspects(&self) -> bool;
+
+    /// Whether `node` is one of them.
+    fn is_suspect(&self, node: NodeId) -> bool;
+
+    /// Closes the connection to `node` for this reason; its requests fail with the next poll.
+    fn disconnect(&mut self, node: NodeId, reason: &str, now: Instant);
 
     /// Closes the connection to `node` and forgets the node, its back-off included; its requests fail with the next poll.
     #[cfg_attr(

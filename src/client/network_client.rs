@@ -9,6 +9,8 @@
 mod completed;
 mod least_loaded_node;
 mod metadata_updater;
+mod suspects;
+mod suspicion;
 mod version_negotiation;
 
 use std::net::SocketAddr;
@@ -21,7 +23,7 @@ use crate::client::client_request::{
 };
 use crate::client::cluster_connection_states::ClusterConnectionStates;
 use crate::client::host_resolver::{HostLookups, HostResolver};
-use crate::client::in_flight_requests::{InFlightRequest, InFlightRequests};
+use crate::client::in_flight_requests::{AskedBy, InFlightRequest, InFlightRequests};
 use crate::client::kafka_client::{ClientWaker, KafkaClient, LeastLoadedNode};
 use crate::client::metadata_handle::MetadataHandle;
 use crate::client::network_client::metadata_updater::MetadataUpdater;
@@ -56,6 +58,8 @@ pub(crate) struct NetworkClientConfig {
     pub(crate) discover_broker_versions: bool,
     /// `metadata.recovery.rebootstrap.trigger.ms`; nothing for `metadata.recovery.strategy=none`.
     pub(crate) rebootstrap_trigger: Option<Duration>,
+    /// `ottla.leader.suspect.ms`; nothing where nobody is suspected before `request.timeout`.
+    pub(crate) leader_suspect: Option<Duration>,
     /// Seeds jitter and the choice among equal nodes.
     pub(crate) random_seed: u64,
 }
@@ -112,7 +116,7 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
             in_flight_requests: InFlightRequests::new(config.max_in_flight_requests_per_connection),
             negotiation: VersionNegotiation::new(parts.api_versions),
             lookups: HostLookups::new(parts.resolver, waker),
-            metadata_updater: MetadataUpdater::new(parts.metadata),
+            metadata_updater: MetadataUpdater::new(parts.metadata, config.leader_suspect),
             ended: Ended::default(),
             correlation_id: 0,
             is_closed: false,
@@ -132,6 +136,7 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
         let id = node.node_id();
         log::debug!("connecting to node {node}");
         self.connection_states.connecting(node, now);
+        self.metadata_updater.suspicion.begins_to_wait(now);
         if let Some(address) = self.connection_states.current_address(id) {
             self.open(id, address, now);
             return;
@@ -166,14 +171,15 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
     }
 
     /// Sends a request of the client's own, or one of its user.
-    fn do_send(&mut self, request: ClientRequest, is_internal: bool, now: Instant) {
+    fn do_send(&mut self, request: ClientRequest, asked_by: AskedBy, now: Instant) {
         let (api_key, latest) = (request.api_key(), request.builder.latest_allowed_version());
         let mut in_flight = InFlightRequest {
             correlation_id: request.correlation_id,
             api_key,
             version: latest,
             destination: request.destination,
-            is_internal,
+            asked_by,
+            any_node: false,
             expects_response: request.expects_response,
             created: request.created,
             timeout: request.timeout,
@@ -183,6 +189,7 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
         let built = self.build(request.destination, request.builder);
         let encoded = built.and_then(|(version, body)| {
             in_flight.version = version;
+            in_flight.any_node = suspects::any_node_will_do(&body);
             self.encode(&in_flight, &body)
         });
         match encoded {
@@ -235,6 +242,7 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
             send.size()
         );
         self.in_flight_requests.add(request);
+        self.metadata_updater.suspicion.begins_to_wait(now);
         match self.selector.send(send) {
             Ok(SendProgress::Pending) => {}
             Ok(SendProgress::Done) => {
@@ -253,7 +261,7 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
     fn abort_unsendable(&mut self, request: &InFlightRequest, error: KafkaError, now: Instant) {
         let (api, node) = (request.api_key, request.destination);
         log::debug!("{api} cannot be sent to node {node}: {error}");
-        if !request.is_internal {
+        if request.asked_by != AskedBy::Client {
             let outcome = Outcome::Failed(RequestFailure::VersionMismatch(error));
             self.ended.aborted_sends.push(request.end(outcome, now));
         } else if api == ApiKeys::Metadata {
@@ -280,6 +288,7 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
     /// Closes a connection on our own account; what was in flight ends with the next poll.
     fn cancel(&mut self, node: NodeId, reason: &str, now: Instant) {
         self.selector.close(node);
+        self.metadata_updater.suspicion.begins_anew(node);
         self.negotiation.forget(node);
         let reason: Arc<str> = reason.into();
         let mut cancelled = std::mem::take(&mut self.ended.aborted_sends);
@@ -291,8 +300,9 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
 
     /// How long the selector may wait: until the first timer of any kind.
     fn poll_timeout(&mut self, timeout: Duration, now: Instant) -> Duration {
+        let is_news = self.maybe_suspect(now);
         let metadata_timeout = self.maybe_update_metadata(now);
-        if !self.ended.written.is_empty() || !self.ended.aborted_sends.is_empty() {
+        if is_news || !self.ended.written.is_empty() || !self.ended.aborted_sends.is_empty() {
             return Duration::ZERO;
         }
         timeout
@@ -300,6 +310,7 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
             .min(self.in_flight_requests.time_to_next_timeout(now))
             .min(self.connection_states.time_to_next_setup_timeout(now))
             .min(self.time_to_rebootstrap(now))
+            .min(self.time_to_next_look(now))
             .min(FOREVER)
     }
 }
@@ -342,7 +353,7 @@ impl<S: Selectable, M: MetadataHandle> KafkaClient for NetworkClient<S, M> {
 
     fn send(&mut self, request: ClientRequest, now: Instant) {
         if !self.is_closed && self.can_send_request(request.destination, now) {
-            self.do_send(request, false, now);
+            self.do_send(request, AskedBy::User, now);
         } else {
             self.refuse(&request, now);
         }
@@ -383,12 +394,20 @@ impl<S: Selectable, M: MetadataHandle> KafkaClient for NetworkClient<S, M> {
         Ok(())
     }
 
-    fn disconnect(&mut self, node: NodeId, now: Instant) {
+    fn has_suspects(&self) -> bool {
+        !self.metadata_updater.suspicion.suspects().is_empty()
+    }
+
+    fn is_suspect(&self, node: NodeId) -> bool {
+        self.metadata_updater.suspicion.is_suspect(node)
+    }
+
+    fn disconnect(&mut self, node: NodeId, reason: &str, now: Instant) {
         if self.connection_states.is_disconnected(node) {
             return;
         }
-        log::info!("closing the connection to node {node} on request");
-        self.cancel(node, CLOSED_ON_REQUEST, now);
+        log::info!("closing the connection to node {node}: {reason}");
+        self.cancel(node, reason, now);
     }
 
     fn close_node(&mut self, node: NodeId, now: Instant) {

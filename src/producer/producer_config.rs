@@ -184,6 +184,8 @@ pub(crate) struct ConnectionSettings {
     pub(crate) metadata_max_idle: Duration,
     /// Nothing where the producer never starts again from its bootstrap servers.
     pub(crate) rebootstrap_after: Option<Duration>,
+    /// Nothing where an overdue broker is waited for.
+    pub(crate) leader_suspect: Option<Duration>,
 }
 
 impl ConnectionSettings {
@@ -209,6 +211,8 @@ impl ConnectionSettings {
             metadata_max_idle: values.duration("metadata.max.idle.ms"),
             rebootstrap_after: rebootstraps
                 .then(|| values.duration("metadata.recovery.rebootstrap.trigger.ms")),
+            leader_suspect: Some(values.duration("ottla.leader.suspect.ms"))
+                .filter(|floor| !floor.is_zero()),
         }
     }
 }

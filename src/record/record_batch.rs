@@ -51,6 +51,16 @@ impl Attributes {
         Self(i16::from(codec.id()) | transactional)
     }
 
+    /// What a coordinator writes where a transaction ends.
+    pub(crate) fn marker() -> Self {
+        Self(Self::TRANSACTIONAL | Self::CONTROL)
+    }
+
+    /// Whether the batch is part of a transaction.
+    pub(crate) fn is_transactional(self) -> bool {
+        self.0 & Self::TRANSACTIONAL != 0
+    }
+
     pub(crate) fn codec(self) -> Result<CompressionType, RecordError> {
         let [_, low] = (self.0 & Self::CODEC).to_be_bytes();
         CompressionType::for_id(low).ok_or(RecordError::UnknownCodec(low))

@@ -49,6 +49,7 @@ struct State {
     prepared: VecDeque<Prepared>,
     responses: Vec<ClientResponse>,
     polls: Vec<Duration>,
+    suspects: Vec<NodeId>,
     lets_time_pass: bool,
     is_closed: bool,
 }
@@ -202,6 +203,11 @@ impl MockClient {
         self.state().connection(node).throttled_until = Some(until);
     }
 
+    /// `node` is overdue from now on.
+    pub(crate) fn suspect(&self, node: NodeId) {
+        self.state().suspects.push(node);
+    }
+
     /// Polls that bring nothing last as long as their timeout. Java: `advanceTimeDuringPoll`.
     pub(crate) fn advance_time_during_poll(&self, advance: bool) {
         self.state().lets_time_pass = advance;
@@ -313,12 +319,21 @@ impl KafkaClient for MockClient {
         Ok(())
     }
 
-    fn disconnect(&mut self, node: NodeId, _now: Instant) {
-        self.end_all(node, &disconnected("connection closed by this client"));
+    fn has_suspects(&self) -> bool {
+        !self.state().suspects.is_empty()
+    }
+
+    fn is_suspect(&self, node: NodeId) -> bool {
+        self.state().suspects.contains(&node)
+    }
+
+    fn disconnect(&mut self, node: NodeId, reason: &str, _now: Instant) {
+        self.end_all(node, &disconnected(reason));
+        self.state().suspects.retain(|suspect| *suspect != node);
     }
 
     fn close_node(&mut self, node: NodeId, now: Instant) {
-        self.disconnect(node, now);
+        self.disconnect(node, "connection closed by this client", now);
         self.state().connections.remove(&node);
     }
 

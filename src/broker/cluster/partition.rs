@@ -5,7 +5,7 @@
 //! Threads: plain data. Locks: none.
 
 use crate::broker::log::producer_state::ProducerStateManager;
-use crate::broker::log::unified_log::{LogConfig, UnifiedLog};
+use crate::broker::log::unified_log::{Appended, IncomingBatch, LogConfig, UnifiedLog};
 use crate::common::cluster::{LeaderEpoch, NodeId};
 
 /// The state of one partition.
@@ -28,6 +28,26 @@ impl Partition {
             log: UnifiedLog::new(config),
             producers: ProducerStateManager::default(),
         }
+    }
+
+    /// Appends a batch as the leader.
+    pub(crate) fn append(&mut self, batch: IncomingBatch, wall_clock_ms: i64) -> Appended {
+        let appended = self.log.append(batch, self.leader_epoch, wall_clock_ms);
+        if let Some(stored) = self.log.last_batch() {
+            self.producers.observe_batch(
+                stored.header(),
+                stored.marker(),
+                stored.log_append_time(),
+            );
+        }
+        appended
+    }
+
+    /// Before this offset every transaction is decided.
+    pub(crate) fn last_stable_offset(&self) -> i64 {
+        self.producers
+            .transactions()
+            .last_stable_offset(self.log.end_offset())
     }
 
     /// Makes `leader` lead from now on, under the next epoch; nothing happens where it leads already.

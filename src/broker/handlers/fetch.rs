@@ -1,7 +1,8 @@
 //! Fetch (1), versions 4 to 18: reads batches from an offset on.
 //!
 //! Sessions (from version 7) are not offered: session id 0 in every answer tells the client to ask in full each time.
-//! From version 13 topics are named by id.
+//! With isolation level 1 nothing after the last stable offset is read, and aborted transactions are listed. From version
+//! 13 topics are named by id.
 //!
 //! Java: `core/server/KafkaApis.scala`, `handleFetchRequest`; `core/server/DelayedFetch.scala`.
 //! Differs: a fetch that finds too little is asked again after every request, which a small cluster can afford.
@@ -11,11 +12,13 @@ use std::time::Duration;
 
 use crate::broker::broker_core::BrokerCore;
 use crate::broker::kafka_apis::Answer;
+use crate::broker::log::transaction_index::TransactionIndex;
 use crate::common::cluster::NodeId;
 use crate::protocol::Records;
 use crate::protocol::errors::Errors;
 use crate::protocol::messages::fetch::{
-    FetchPartition, FetchRequest, FetchResponse, FetchTopic, FetchableTopicResponse, PartitionData,
+    AbortedTransaction, FetchPartition, FetchRequest, FetchResponse, FetchTopic,
+    FetchableTopicResponse, PartitionData,
 };
 
 pub(crate) fn handle(
@@ -40,6 +43,7 @@ pub(crate) fn again(
     request: &FetchRequest,
     in_time: bool,
 ) -> Option<FetchResponse> {
+    let read_committed = request.isolation_level == READ_COMMITTED;
     let mut budget = usize::try_from(request.max_bytes).unwrap_or_default();
     let mut found = 0;
     let mut any_error = false;
@@ -53,7 +57,14 @@ pub(crate) fn again(
         let mut partitions = Vec::new();
         for wanted in &topic.partitions {
             let data = match name {
-                Some(name) => read(core, broker, name, wanted, budget, found == 0),
+                Some(name) => {
+                    let how = Reading {
+                        budget,
+                        first: found == 0,
+                        read_committed,
+                    };
+                    read(core, broker, name, wanted, how)
+                }
                 None => refused(wanted, Errors::UnknownTopicId),
             };
             let size = data.records.as_ref().map_or(0, Records::size);
@@ -91,13 +102,21 @@ pub(crate) fn failed(request: &FetchRequest, error: Errors) -> FetchResponse {
     }
 }
 
+/// How much to read, and what.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    budget: usize,
+    /// Nothing was found for this answer yet.
+    first: bool,
+    read_committed: bool,
+}
+
 fn read(
     core: &BrokerCore,
     broker: NodeId,
     topic: &str,
     wanted: &FetchPartition,
-    budget: usize,
-    first: bool,
+    how: Reading,
 ) -> PartitionData {
     let Some(partition) = core.topics.partition(topic, wanted.partition) else {
         return refused(wanted, Errors::UnknownTopicOrPartition);
@@ -106,22 +125,45 @@ fn read(
         return refused(wanted, Errors::NotLeaderOrFollower);
     }
     let log = &partition.log;
-    if !(log.start_offset()..=log.end_offset()).contains(&wanted.fetch_offset) {
+    let high_watermark = log.end_offset();
+    let from = wanted.fetch_offset;
+    if !(log.start_offset()..=log.end_offset()).contains(&from) {
         return refused(wanted, Errors::OffsetOutOfRange);
     }
+    let last_stable_offset = partition.last_stable_offset();
+    let up_to = if how.read_committed {
+        last_stable_offset
+    } else {
+        high_watermark
+    };
     let limit = usize::try_from(wanted.partition_max_bytes)
         .unwrap_or_default()
-        .min(budget);
+        .min(how.budget);
     // The first batch of an answer always fits, so that a large one can be read at all.
-    let records = log.read(wanted.fetch_offset, limit, first);
+    let records = log.read(from, up_to, limit, how.first);
+    let aborted_transactions = how
+        .read_committed
+        .then(|| aborted(partition.producers.transactions(), from, up_to));
     PartitionData {
         partition_index: wanted.partition,
-        high_watermark: log.end_offset(),
-        last_stable_offset: log.end_offset(),
+        high_watermark,
+        last_stable_offset,
         log_start_offset: log.start_offset(),
+        aborted_transactions,
         records: Some(records),
         ..PartitionData::default()
     }
+}
+
+/// The transactions whose records a reader of committed data must skip.
+fn aborted(transactions: &TransactionIndex, from: i64, up_to: i64) -> Vec<AbortedTransaction> {
+    let aborted = transactions.aborted(from, up_to);
+    aborted
+        .map(|transaction| AbortedTransaction {
+            producer_id: transaction.producer_id,
+            first_offset: transaction.first_offset,
+        })
+        .collect()
 }
 
 fn topic_response(topic: &FetchTopic, partitions: Vec<PartitionData>) -> FetchableTopicResponse {
@@ -144,4 +186,6 @@ fn refused(wanted: &FetchPartition, error: Errors) -> PartitionData {
     }
 }
 
+/// Only what no transaction can take back; the other isolation level, 0, reads everything.
+const READ_COMMITTED: i8 = 1;
 const FIRST_VERSION_WITH_IDS: i16 = 13;

@@ -4,7 +4,7 @@
 //! first local one; -5 (from 9) the last tiered one and -6 (from 11) the first not yet uploaded one do not exist here.
 //!
 //! Java: `core/server/KafkaApis.scala`, `handleListOffsetRequest`.
-//! Differs: nothing is tiered and nothing is transactional yet.
+//! Differs: nothing is tiered.
 //! Threads: plain function. Locks: none.
 
 use crate::broker::broker_core::BrokerCore;
@@ -22,7 +22,8 @@ pub(crate) fn handle(
     request: &ListOffsetsRequest,
 ) -> ListOffsetsResponse {
     answer(request, |topic, partition| {
-        let mut found = look_up(core, broker, topic, partition);
+        let read_committed = request.isolation_level == READ_COMMITTED;
+        let mut found = look_up(core, broker, topic, partition, read_committed);
         if version < FIRST_VERSION_WITH_EPOCHS {
             found.leader_epoch = -1;
         }
@@ -57,6 +58,7 @@ fn look_up(
     broker: NodeId,
     topic: &str,
     wanted: &ListOffsetsPartition,
+    read_committed: bool,
 ) -> ListOffsetsPartitionResponse {
     let Some(partition) = core.topics.partition(topic, wanted.partition_index) else {
         return refused(wanted, Errors::UnknownTopicOrPartition);
@@ -64,11 +66,19 @@ fn look_up(
     if partition.leader != Some(broker) {
         return refused(wanted, Errors::NotLeaderOrFollower);
     }
+    let up_to = if read_committed {
+        partition.last_stable_offset()
+    } else {
+        partition.log.end_offset()
+    };
     let (offset, timestamp) = match wanted.timestamp {
-        LATEST => (partition.log.end_offset(), -1),
+        LATEST => (up_to, -1),
         EARLIEST | EARLIEST_LOCAL => (partition.log.start_offset(), -1),
-        MAX_TIMESTAMP => partition.log.largest_timestamp().unwrap_or((-1, -1)),
-        time if time >= 0 => partition.log.first_offset_at(time).unwrap_or((-1, -1)),
+        MAX_TIMESTAMP => partition.log.largest_timestamp(up_to).unwrap_or((-1, -1)),
+        time if time >= 0 => partition
+            .log
+            .first_offset_at(time, up_to)
+            .unwrap_or((-1, -1)),
         _ => (-1, -1),
     };
     ListOffsetsPartitionResponse {
@@ -94,6 +104,8 @@ fn refused(wanted: &ListOffsetsPartition, error: Errors) -> ListOffsetsPartition
     }
 }
 
+/// Nothing that a transaction can take back; the other isolation level is 0.
+const READ_COMMITTED: i8 = 1;
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;

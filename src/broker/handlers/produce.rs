@@ -154,23 +154,16 @@ fn write(
             data.index,
             Appended {
                 base_offset,
+                last_offset: base_offset + i64::from(batch.last_offset_delta()),
                 log_append_time,
             },
             log_start_offset,
         ),
-        Verdict::Append => {
-            let claim = batch.claim();
-            let appended =
-                partition
-                    .log
-                    .append(batch, partition.leader_epoch, at.now.wall_clock_ms);
-            if let Some(claim) = claim {
-                partition
-                    .producers
-                    .written(claim, appended.base_offset, appended.log_append_time);
-            }
-            written(data.index, appended, log_start_offset)
-        }
+        Verdict::Append => written(
+            data.index,
+            partition.append(batch, at.now.wall_clock_ms),
+            log_start_offset,
+        ),
     }
 }
 

@@ -1,17 +1,18 @@
 //! The batches of one partition, in memory, by offset.
 //!
 //! Java: `storage/internals/log/UnifiedLog.java`, `LogValidator.java`.
-//! Differs: one list instead of segments and indexes until there is a disk; nothing is ever deleted.
+//! Differs: one list instead of segments and indexes until there is a disk; the oldest batches go on demand only.
 //! Threads: plain data. Locks: none.
 
 use crate::broker::log::producer_state::Claim;
-use crate::common::cluster::LeaderEpoch;
+use crate::common::cluster::{LeaderEpoch, ProducerIdAndEpoch};
 use crate::common::payload::Payload;
 use crate::protocol::Records;
 use crate::protocol::errors::Errors;
 use crate::record::compression_type::CompressionType;
 use crate::record::default_record::Record;
-use crate::record::default_record_batch::DefaultRecordBatch;
+use crate::record::default_record_batch::{BatchHeader, DefaultRecordBatch};
+use crate::record::end_transaction_marker::EndTransactionMarker;
 use crate::record::memory_records::{MemoryRecords, RecordBatch};
 use crate::record::record_error::RecordError;
 
@@ -22,6 +23,10 @@ pub(crate) struct LogConfig {
     pub(crate) max_message_bytes: usize,
     /// `message.timestamp.type`
     pub(crate) log_append_time: bool,
+    /// `min.insync.replicas`
+    pub(crate) min_insync_replicas: usize,
+    /// `unclean.leader.election.enable`
+    pub(crate) unclean_leader_election: bool,
 }
 
 impl Default for LogConfig {
@@ -29,6 +34,8 @@ impl Default for LogConfig {
         Self {
             max_message_bytes: 1_048_588,
             log_append_time: false,
+            min_insync_replicas: 1,
+            unclean_leader_election: false,
         }
     }
 }
@@ -38,16 +45,41 @@ impl Default for LogConfig {
 pub(crate) struct UnifiedLog {
     config: LogConfig,
     /// By rising offset, without gaps.
-    batches: Vec<Stored>,
+    batches: Vec<StoredBatch>,
+    start_offset: i64,
     end_offset: i64,
 }
 
-#[derive(Debug)]
-struct Stored {
-    last_offset: i64,
-    max_timestamp: i64,
+/// A batch in the log; a copy shares its bytes.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredBatch {
+    header: BatchHeader,
+    /// What a control batch says.
+    marker: Option<EndTransactionMarker>,
+    log_append_time: i64,
     /// The header as appended, and the body as it came.
     segments: [Payload; 2],
+}
+
+impl StoredBatch {
+    /// The header as appended.
+    pub(crate) fn header(&self) -> &BatchHeader {
+        &self.header
+    }
+
+    /// What a control batch says; nothing for records.
+    pub(crate) fn marker(&self) -> Option<EndTransactionMarker> {
+        self.marker
+    }
+
+    /// -1 where records keep their own timestamps.
+    pub(crate) fn log_append_time(&self) -> i64 {
+        self.log_append_time
+    }
+
+    fn last_offset(&self) -> i64 {
+        self.header.base_offset + i64::from(self.header.last_offset_delta)
+    }
 }
 
 /// A batch that may be appended.
@@ -61,6 +93,7 @@ pub(crate) struct IncomingBatch {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Appended {
     pub(crate) base_offset: i64,
+    pub(crate) last_offset: i64,
     /// -1 where records keep their own timestamps.
     pub(crate) log_append_time: i64,
 }
@@ -73,15 +106,29 @@ pub(crate) struct Refusal {
 }
 
 impl IncomingBatch {
+    /// What a coordinator writes where a transaction ends.
+    pub(crate) fn marker(
+        marker: EndTransactionMarker,
+        producer: ProducerIdAndEpoch,
+        wall_clock_ms: i64,
+    ) -> Self {
+        Self {
+            batch: marker.batch(producer, wall_clock_ms),
+            max_timestamp: wall_clock_ms,
+        }
+    }
+
+    pub(crate) fn is_transactional(&self) -> bool {
+        self.batch.header().attributes.is_transactional()
+    }
+
     /// What an idempotent producer says of the batch.
     pub(crate) fn claim(&self) -> Option<Claim> {
-        let header = self.batch.header();
-        header.producer.is_valid().then(|| Claim {
-            producer_id: header.producer.producer_id,
-            epoch: header.producer.epoch,
-            first_sequence: header.base_sequence,
-            last_sequence: last_sequence(header.base_sequence, header.last_offset_delta),
-        })
+        Claim::of(self.batch.header())
+    }
+
+    pub(crate) fn last_offset_delta(&self) -> i32 {
+        self.batch.header().last_offset_delta
     }
 
     /// zstd may come with Produce 7 or later only (KIP-110).
@@ -98,12 +145,14 @@ impl UnifiedLog {
         Self {
             config,
             batches: Vec::new(),
+            start_offset: 0,
             end_offset: 0,
         }
     }
 
+    /// The offset of the first record that is kept.
     pub(crate) fn start_offset(&self) -> i64 {
-        0
+        self.start_offset
     }
 
     /// The offset of the next record.
@@ -148,72 +197,130 @@ impl UnifiedLog {
         let segments = incoming
             .batch
             .appended(base_offset, epoch.0, log_append_time);
-        let last_offset = base_offset + i64::from(incoming.batch.header().last_offset_delta);
-        let max_timestamp = log_append_time.unwrap_or(incoming.max_timestamp);
-        self.batches.push(Stored {
-            last_offset,
-            max_timestamp,
-            segments,
-        });
-        self.end_offset = last_offset + 1;
-        Appended {
-            base_offset,
+        let stored = StoredBatch {
+            header: BatchHeader {
+                base_offset,
+                partition_leader_epoch: epoch.0,
+                max_timestamp: log_append_time.unwrap_or(incoming.max_timestamp),
+                ..*incoming.batch.header()
+            },
+            marker: EndTransactionMarker::of(&incoming.batch),
             log_append_time: log_append_time.unwrap_or(-1),
-        }
+            segments,
+        };
+        let appended = Appended {
+            base_offset,
+            last_offset: stored.last_offset(),
+            log_append_time: stored.log_append_time,
+        };
+        self.append_copy(stored);
+        appended
     }
 
-    /// The batches from the one that holds `offset` on, as many as fit into `limit`; the first one in any case where
-    /// `always_one` says so.
-    pub(crate) fn read(&self, offset: i64, limit: usize, always_one: bool) -> Records {
+    /// Appends a batch as another replica has it.
+    pub(crate) fn append_copy(&mut self, batch: StoredBatch) {
+        self.end_offset = batch.last_offset() + 1;
+        self.batches.push(batch);
+    }
+
+    /// Removes the batches from `end` on, which is where one of them begins.
+    pub(crate) fn truncate_to(&mut self, end: i64) {
+        self.batches.retain(|batch| batch.last_offset() < end);
+        self.end_offset = end;
+        self.start_offset = self.start_offset.min(end);
+    }
+
+    /// Removes everything; the next record gets `offset`.
+    pub(crate) fn restart_at(&mut self, offset: i64) {
+        self.batches.clear();
+        self.start_offset = offset;
+        self.end_offset = offset;
+    }
+
+    /// Removes the batches that lie wholly before `to`, at most all of them.
+    pub(crate) fn raise_start_offset(&mut self, to: i64) {
+        self.start_offset = self.start_offset.max(to.min(self.end_offset));
+        let start = self.start_offset;
+        self.batches.retain(|batch| batch.last_offset() >= start);
+    }
+
+    /// Where the log would end without its last batches.
+    pub(crate) fn end_without_last(&self, count: usize) -> i64 {
+        let left = self.batches.len().saturating_sub(count);
+        self.batches
+            .get(left)
+            .map_or(self.end_offset, |batch| batch.header.base_offset)
+    }
+
+    pub(crate) fn last_batch(&self) -> Option<&StoredBatch> {
+        self.batches.last()
+    }
+
+    /// The batches from the one that holds `offset` on.
+    pub(crate) fn batches_from(&self, offset: i64) -> impl Iterator<Item = &StoredBatch> {
         let first = self
             .batches
-            .partition_point(|stored| stored.last_offset < offset);
+            .partition_point(|batch| batch.last_offset() < offset);
+        self.batches.iter().skip(first)
+    }
+
+    /// The batches from the one that holds `offset` on that lie before `up_to`, as many as fit into `limit`; the first
+    /// one in any case where `always_one` says so.
+    pub(crate) fn read(&self, offset: i64, up_to: i64, limit: usize, always_one: bool) -> Records {
         let mut segments = Vec::new();
         let mut size = 0;
-        for stored in self.batches.iter().skip(first) {
-            size += stored
+        for batch in self.batches_from(offset) {
+            size += batch
                 .segments
                 .iter()
                 .map(|segment| segment.len())
                 .sum::<usize>();
-            if size > limit && !(always_one && segments.is_empty()) {
+            let too_much = size > limit && !(always_one && segments.is_empty());
+            if too_much || batch.last_offset() >= up_to {
                 break;
             }
-            segments.extend(stored.segments.iter().cloned());
+            segments.extend(batch.segments.iter().cloned());
         }
         Records::new(segments)
     }
 
-    /// The first record with at least this timestamp: its offset and its own timestamp.
-    pub(crate) fn first_offset_at(&self, timestamp: i64) -> Option<(i64, i64)> {
+    /// The first record before `up_to` with at least this timestamp: its offset and its own timestamp.
+    pub(crate) fn first_offset_at(&self, timestamp: i64, up_to: i64) -> Option<(i64, i64)> {
         let batches = self
-            .batches
-            .iter()
-            .filter(|stored| stored.max_timestamp >= timestamp);
+            .before(up_to)
+            .filter(|batch| batch.header.max_timestamp >= timestamp);
         let mut records = batches
             .flat_map(decode)
             .map(|record| (record.offset, record.timestamp));
         records.find(|(_, own)| *own >= timestamp)
     }
 
-    /// The first record with the largest timestamp: its offset and the timestamp.
-    pub(crate) fn largest_timestamp(&self) -> Option<(i64, i64)> {
+    /// The first record before `up_to` with the largest timestamp: its offset and the timestamp.
+    pub(crate) fn largest_timestamp(&self, up_to: i64) -> Option<(i64, i64)> {
         let largest = self
-            .batches
-            .iter()
-            .map(|stored| stored.max_timestamp)
+            .before(up_to)
+            .map(|batch| batch.header.max_timestamp)
             .max()?;
-        self.first_offset_at(largest)
+        self.first_offset_at(largest, up_to)
     }
 
-    /// Every record, decoded.
+    /// Every record, decoded; markers are none.
     pub(crate) fn records(&self) -> impl Iterator<Item = Record> {
-        self.batches.iter().flat_map(decode)
+        let start = self.start_offset;
+        let data = self.batches.iter().filter(|batch| batch.marker.is_none());
+        let records = data.flat_map(decode);
+        records.filter(move |record| record.offset >= start)
+    }
+
+    fn before(&self, up_to: i64) -> impl Iterator<Item = &StoredBatch> {
+        self.batches
+            .iter()
+            .take_while(move |batch| batch.last_offset() < up_to)
     }
 }
 
 /// The records of a batch; they were readable when it was appended.
-fn decode(stored: &Stored) -> Vec<Record> {
+fn decode(stored: &StoredBatch) -> Vec<Record> {
     let bytes = Records::new(stored.segments.to_vec()).contiguous();
     let batch =
         DefaultRecordBatch::read(bytes).and_then(|batch| batch.records(LARGEST_BODY)?.collect());
@@ -284,12 +391,6 @@ fn refuse(error: Errors, message: impl Into<String>) -> Refusal {
         error,
         message: message.into(),
     }
-}
-
-/// After `i32::MAX` comes 0.
-fn last_sequence(first: i32, delta: i32) -> i32 {
-    let sum = i64::from(first) + i64::from(delta);
-    i32::try_from(sum & 0x7fff_ffff).unwrap_or_default()
 }
 
 /// What a batch may become when it is decompressed: far more than any real one, far less than memory.

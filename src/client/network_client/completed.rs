@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::client_request::{ClientResponse, Outcome, RequestFailure};
 use crate::client::host_resolver::LookupResult;
-use crate::client::in_flight_requests::InFlightRequest;
+use crate::client::in_flight_requests::{AskedBy, InFlightRequest};
 use crate::client::metadata_handle::MetadataHandle;
 use crate::client::network_client::NetworkClient;
 use crate::common::cluster::NodeId;
@@ -30,6 +30,7 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
     ) {
         for node in sends {
             if let Some(done) = self.in_flight_requests.complete_last_sent(*node) {
+                self.metadata_updater.suspicion.begins_anew(*node);
                 responses.push(done.end(Outcome::Written, now));
             }
         }
@@ -48,6 +49,8 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
                 self.give_up_connection(node, reason, responses, now);
                 continue;
             };
+            let suspicion = &mut self.metadata_updater.suspicion;
+            suspicion.answered(node, request.sent(), now);
             match parse_response(&receive, &request) {
                 Ok(body) => self.handle_response(&request, body, responses, now),
                 Err(reason) => self.handle_corrupt_response(&request, &reason, responses, now),
@@ -64,10 +67,11 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
     ) {
         self.maybe_throttle(request, &body, now);
         match body {
-            ResponseBody::Metadata(body) if request.is_internal => {
+            _ if request.asked_by == AskedBy::Nobody => {}
+            ResponseBody::Metadata(body) if request.asked_by == AskedBy::Client => {
                 self.handle_metadata_response(&body, request.version, now);
             }
-            ResponseBody::ApiVersions(body) if request.is_internal => {
+            ResponseBody::ApiVersions(body) if request.asked_by == AskedBy::Client => {
                 self.handle_api_versions_response(request, &body, responses, now);
             }
             body => responses.push(request.end(Outcome::Answered(body), now)),
@@ -169,6 +173,7 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
             fatal = Some(error.clone());
         }
         self.negotiation.forget(node);
+        self.metadata_updater.suspicion.begins_anew(node);
         self.cancel_in_flight_requests(node, failure, now, responses);
         self.handle_server_disconnect(reason, fatal, now);
     }
@@ -199,10 +204,12 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
             request.correlation_id,
             request.destination
         );
-        if !request.is_internal {
-            responses.push(request.end(Outcome::Failed(failure.clone()), now));
-        } else if request.api_key == ApiKeys::Metadata {
-            self.metadata_request_failed(None, now);
+        match request.asked_by {
+            AskedBy::User => responses.push(request.end(Outcome::Failed(failure.clone()), now)),
+            AskedBy::Client if request.api_key == ApiKeys::Metadata => {
+                self.metadata_request_failed(None, now);
+            }
+            AskedBy::Client | AskedBy::Nobody => {}
         }
     }
 

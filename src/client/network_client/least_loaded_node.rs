@@ -1,7 +1,7 @@
 //! The choice among nodes when any will do.
 //!
 //! Java: `clients/NetworkClient.java` (`leastLoadedNode`).
-//! Differs: the order of preference is one comparison per node.
+//! Differs: the order of preference is one comparison per node; one that is overdue is the last resort.
 //! Threads: the I/O thread. Locks: none.
 
 use std::time::Instant;
@@ -21,6 +21,11 @@ enum Load {
     Connecting,
     /// May be connected; the longer ago the last attempt the better, and never is best.
     Connectable { last_attempt: Option<Instant> },
+    /// Overdue, but then so is everybody.
+    Suspect {
+        is_connecting: bool,
+        in_flight: usize,
+    },
 }
 
 impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
@@ -54,10 +59,17 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
     /// Nothing for a node that is throttled, busy, or to be left alone for now.
     fn load_of(&self, node: &Node, now: Instant) -> Option<Load> {
         let id = node.node_id();
-        if self.can_send_request(id, now) {
-            let in_flight = self.in_flight_requests.count_of(id);
+        let in_flight = self.in_flight_requests.count_of(id);
+        let is_connecting = self.connection_states.is_preparing(id);
+        let is_usable = is_connecting || self.can_send_request(id, now);
+        if is_usable && self.metadata_updater.suspicion.is_suspect(id) {
+            Some(Load::Suspect {
+                is_connecting,
+                in_flight,
+            })
+        } else if self.can_send_request(id, now) {
             Some(Load::Ready { in_flight })
-        } else if self.connection_states.is_preparing(id) {
+        } else if is_connecting {
             Some(Load::Connecting)
         } else if self.connection_states.can_connect(id, now) {
             let last_attempt = self.connection_states.last_connect_attempt(id);

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::client::client_request::{ClientResponse, RequestBuilder};
+use crate::client::in_flight_requests::AskedBy;
 use crate::client::kafka_client::KafkaClient;
 use crate::client::metadata::MetadataRequestVersion;
 use crate::client::metadata_handle::MetadataHandle;
 use crate::client::network_client::NetworkClient;
+use crate::client::network_client::suspicion::Suspicion;
 use crate::common::cluster::Node;
 use crate::common::kafka_error::KafkaError;
 use crate::network::selectable::Selectable;
@@ -22,6 +24,8 @@ use crate::protocol::messages::metadata::{MetadataResponse, MetadataResponseTopi
 #[derive(Debug)]
 pub(super) struct MetadataUpdater<M> {
     pub(super) metadata: M,
+    /// Who is overdue, which is a reason to ask.
+    pub(super) suspicion: Suspicion,
     in_progress: Option<MetadataRequestVersion>,
     /// Since when metadata has been wanted and not obtained.
     wanted_since: Option<Instant>,
@@ -30,9 +34,10 @@ pub(super) struct MetadataUpdater<M> {
 }
 
 impl<M: MetadataHandle> MetadataUpdater<M> {
-    pub(super) fn new(metadata: M) -> Self {
+    pub(super) fn new(metadata: M, leader_suspect: Option<Duration>) -> Self {
         Self {
             metadata,
+            suspicion: Suspicion::new(leader_suspect),
             in_progress: None,
             wanted_since: None,
             rebootstrap_requested: false,
@@ -41,6 +46,11 @@ impl<M: MetadataHandle> MetadataUpdater<M> {
 
     pub(super) fn close(&self) {
         self.metadata.with(|metadata| metadata.close());
+    }
+
+    /// Another node is asked instead of the one that does not answer.
+    pub(super) fn gives_up_request(&mut self) {
+        self.in_progress = None;
     }
 }
 
@@ -93,7 +103,7 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
             self.metadata_updater.in_progress = Some(next.version);
             let builder = RequestBuilder::of(next.request);
             let request = self.new_client_request(id, builder, now, true);
-            self.do_send(request, true, now);
+            self.do_send(request, AskedBy::Client, now);
         } else if self.connection_states.can_connect(id, now) {
             // No other one is on its way, since that would be the better choice.
             self.initiate_connect(node, now);

@@ -8,6 +8,7 @@ mod finding_nodes;
 mod metadata_updates;
 mod randomized;
 mod requests;
+mod suspects;
 mod throttling;
 mod timeouts;
 
@@ -96,6 +97,7 @@ fn config() -> NetworkClientConfig {
         connect_options: ConnectOptions::default(),
         discover_broker_versions: true,
         rebootstrap_trigger: Some(ms(300_000)),
+        leader_suspect: None,
         random_seed: 1,
     }
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crate::client::api_versions::{ApiVersions, NodeApiVersions};
 use crate::client::client_request::{ClientResponse, RequestBuilder};
-use crate::client::in_flight_requests::InFlightRequest;
+use crate::client::in_flight_requests::{AskedBy, InFlightRequest};
 use crate::client::kafka_client::KafkaClient;
 use crate::client::metadata_handle::MetadataHandle;
 use crate::client::network_client::NetworkClient;
@@ -50,6 +50,7 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
     pub(super) fn handle_connections(&mut self, connected: &[NodeId]) {
         for node in connected {
             log::debug!("connected to node {node}");
+            self.metadata_updater.suspicion.begins_anew(*node);
             if self.config.discover_broker_versions {
                 let latest = *ApiKeys::ApiVersions.client_versions().end();
                 self.negotiation.needed.push((*node, latest));
@@ -75,7 +76,7 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
             self.connection_states.checking_api_versions(node);
             let builder = RequestBuilder::of(api_versions_request()).at_most(version);
             let request = self.new_client_request(node, builder, now, true);
-            self.do_send(request, true, now);
+            self.do_send(request, AskedBy::Client, now);
         }
     }
 

@@ -273,6 +273,11 @@ impl ProducerBatch {
         self.delivery.update_leader_epoch(latest);
     }
 
+    /// The newest leader epoch that it was looked at with.
+    pub(crate) fn leader_epoch(&self) -> Option<LeaderEpoch> {
+        self.delivery.leader_epoch()
+    }
+
     /// When the next attempt may be made, where that is later than `now`.
     pub(crate) fn backing_off_until(&self, now: Instant) -> Option<Instant> {
         self.delivery.backing_off_until(now)

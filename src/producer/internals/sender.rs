@@ -30,6 +30,7 @@ pub(crate) use self::control::SenderControl;
 
 mod control;
 mod errors;
+mod frozen_leaders;
 mod in_flight_batches;
 mod leader_moves;
 mod produce;

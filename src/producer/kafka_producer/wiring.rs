@@ -207,6 +207,7 @@ fn new_client<S: Selectable>(
         },
         discover_broker_versions: true,
         rebootstrap_trigger: connection.rebootstrap_after,
+        leader_suspect: connection.leader_suspect,
         random_seed: fastrand::u64(..),
     };
     let parts = NetworkClientParts {

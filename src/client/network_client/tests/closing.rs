@@ -46,7 +46,9 @@ fn a_disconnect_of_our_own_ends_requests_without_io_and_starts_the_backoff_once(
     fixture.connect(0);
     let ids = [fixture.send(0), fixture.send(0)];
     let now = fixture.now();
-    fixture.client.disconnect(NodeId(0), now);
+    fixture
+        .client
+        .disconnect(NodeId(0), "closed by the test", now);
     assert!(fixture.client.connection_failed(&node(0)));
     let polls = fixture.network.poll_count();
     let responses = fixture.pass();
@@ -55,10 +57,14 @@ fn a_disconnect_of_our_own_ends_requests_without_io_and_starts_the_backoff_once(
     let delay = fixture.client.connection_delay(&node(0), fixture.now());
     fixture.time.advance(ms(10));
     let now = fixture.now();
-    fixture.client.disconnect(NodeId(0), now);
+    fixture
+        .client
+        .disconnect(NodeId(0), "closed by the test", now);
     let later = fixture.client.connection_delay(&node(0), now);
     assert_eq!(later, delay - ms(10));
-    fixture.client.disconnect(NodeId(55), now);
+    fixture
+        .client
+        .disconnect(NodeId(55), "closed by the test", now);
 }
 
 /// Java: `NetworkClientTest.testInitiateClose` (idea); the Sender decides to close and wakes its own poll. Scenario: N39,

@@ -163,7 +163,9 @@ fn a_disconnect_of_our_own_while_versions_are_asked_for_is_nobodys_business() {
     fixture.pass();
     assert_eq!(fixture.client.in_flight_request_count(), 1);
     let now = fixture.now();
-    fixture.client.disconnect(NodeId(0), now);
+    fixture
+        .client
+        .disconnect(NodeId(0), "closed by the test", now);
     assert_eq!(fixture.client.in_flight_request_count(), 0);
     assert_eq!(fixture.pass().len(), 0);
 }

@@ -51,7 +51,10 @@ impl Run {
             14 => {
                 let now = self.fixture.now();
                 match self.random.bool() {
-                    true => self.fixture.client.disconnect(NodeId(id), now),
+                    true => self
+                        .fixture
+                        .client
+                        .disconnect(NodeId(id), "closed by the test", now),
                     false => self.fixture.client.close_node(NodeId(id), now),
                 }
             }

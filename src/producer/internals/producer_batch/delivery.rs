@@ -80,6 +80,10 @@ impl Delivery {
         }
     }
 
+    pub(super) fn leader_epoch(&self) -> Option<LeaderEpoch> {
+        self.leader_epoch
+    }
+
     /// When the next attempt may be made, where that is later than `now`.
     pub(super) fn backing_off_until(&self, now: Instant) -> Option<Instant> {
         let leader_changed = self.failures > 0 && self.failures == self.failures_at_epoch;

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::common::cluster::{NodeId, ProducerIdAndEpoch, Sequence, TopicPartition, Uuid};
+use crate::common::cluster::{
+    LeaderEpoch, NodeId, ProducerIdAndEpoch, Sequence, TopicPartition, Uuid,
+};
 
 use crate::common::time::deadline;
 use crate::producer::internals::producer_batch::ProducerBatch;
@@ -37,6 +39,8 @@ pub(super) struct InFlightRequest {
 #[derive(Debug)]
 pub(super) struct InFlightBatch {
     pub(super) tp: TopicPartition,
+    /// The epoch in which the node was the leader, as far as was known at the send.
+    leader_epoch: Option<LeaderEpoch>,
     pub(super) place: Place,
 }
 
@@ -64,6 +68,7 @@ impl InFlightRequest {
             .into_iter()
             .map(|batch| InFlightBatch {
                 tp: batch.topic_partition().clone(),
+                leader_epoch: batch.leader_epoch(),
                 place: Place::Waiting(batch),
             })
             .collect();
@@ -153,6 +158,7 @@ impl InFlightBatch {
             Place::Answered => None,
             place => Some(InFlightBatch {
                 tp: self.tp.clone(),
+                leader_epoch: self.leader_epoch,
                 place,
             }),
         }
@@ -229,6 +235,29 @@ impl InFlightBatches {
             of_request.filter(|tp| is_elsewhere(tp, request.node))
         });
         elsewhere.cloned().collect()
+    }
+
+    /// The nodes that `is_overdue` names and that wait with a partition which has a newer leader elsewhere: with that
+    /// partition and that leader.
+    pub(super) fn superseded(
+        &self,
+        is_overdue: impl Fn(NodeId) -> bool,
+        leader: impl Fn(&TopicPartition) -> Option<(NodeId, LeaderEpoch)>,
+    ) -> Vec<(NodeId, TopicPartition, NodeId)> {
+        let mut found: Vec<(NodeId, TopicPartition, NodeId)> = Vec::new();
+        for request in self.requests.values() {
+            let node = request.node;
+            if !is_overdue(node) || found.iter().any(|(known, ..)| *known == node) {
+                continue;
+            }
+            let mut moved = request.batches.iter().filter_map(|batch| {
+                let (leader, epoch) = leader(&batch.tp)?;
+                let is_newer = batch.leader_epoch.is_some_and(|sent| epoch > sent);
+                (is_newer && leader != node).then(|| (node, batch.tp.clone(), leader))
+            });
+            found.extend(moved.next());
+        }
+        found
     }
 
     /// Whether a request with this partition is pending at any node but `node`.

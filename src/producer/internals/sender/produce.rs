@@ -32,6 +32,7 @@ impl<C: KafkaClient> Sender<C> {
                 self.accumulator.mute(&tp);
             }
         }
+        self.give_up_frozen_leaders(&snapshot, now);
         let mut ready = self.accumulator.ready(&snapshot, now);
         if self.expire(now) {
             // What expired stood before what may be ready now.

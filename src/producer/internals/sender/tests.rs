@@ -31,6 +31,7 @@ use crate::testing::mock_time::MockTime;
 mod closing;
 mod error_page;
 mod expiry;
+mod frozen_leaders;
 mod idempotent;
 mod plain;
 mod random_faults;

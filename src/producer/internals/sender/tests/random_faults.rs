@@ -170,7 +170,8 @@ impl World {
     fn step(&mut self) {
         match self.random.u32(0..100) {
             0..35 => self.send(),
-            35..65 => self.answer(),
+            35..60 => self.answer(),
+            60..65 => self.freeze(),
             65..72 => self.answer_with_error(),
             72..80 => self.break_connection(),
             80..85 => self.move_leader(),
@@ -244,6 +245,24 @@ impl World {
             .frozen
             .extend(lost[handled..frozen].iter().cloned());
         self.fixture.client.server_disconnect(oldest.destination);
+    }
+
+    /// A broker freezes with everything that it was sent, and others become the leaders of its partitions.
+    fn freeze(&mut self) {
+        let Some(oldest) = self.oldest() else { return };
+        let node = oldest.destination;
+        let requests = self.fixture.client.requests().into_iter();
+        let frozen =
+            requests.filter(|r| r.destination == node && matches!(r.body, RequestBody::Produce(_)));
+        self.cluster.frozen.extend(frozen);
+        for leader in &mut self.cluster.leaders {
+            if *leader == node.0 {
+                *leader = (node.0 + self.random.i32(1..3)) % 3;
+            }
+        }
+        self.cluster.epoch += 1;
+        self.fixture.client.suspect(node);
+        self.refresh();
     }
 
     fn thaw(&mut self) {
