@@ -5,6 +5,7 @@
 //! ```text
 //! server: Acceptor ─► Processor (own Selector) ─► RequestChannel ─► KafkaRequestHandler ─► BrokerCore
 //! core:   BrokerCore ─► KafkaApis (handlers) ─► Topics ─► Partition (leader, epoch) ─► UnifiedLog, ProducerStateManager
+//!                                           └─► Coordinators ─► TransactionCoordinator, GroupOffsets
 //! ```
 //!
 //! The core decides, without sockets and clocks: `handle(request, now) -> replies`. The server is the only part that
@@ -12,6 +13,7 @@
 
 pub(crate) mod broker_core;
 pub(crate) mod cluster;
+pub(crate) mod coordinator;
 pub(crate) mod embedded_cluster;
 pub(crate) mod faults;
 pub(crate) mod handlers;

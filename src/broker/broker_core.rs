@@ -8,6 +8,7 @@
 use std::time::{Duration, Instant};
 
 use crate::broker::cluster::topics::{TopicDefaults, Topics};
+use crate::broker::coordinator::coordinators::{CoordinatorSettings, Coordinators};
 use crate::broker::faults::{Action, Faults, Targets};
 use crate::broker::kafka_apis::{self, Answer};
 use crate::common::cluster::NodeId;
@@ -62,7 +63,7 @@ pub(crate) struct BrokerCore {
     pub(crate) topics: Topics,
     pub(crate) faults: Faults,
     pub(crate) cluster_id: String,
-    next_producer_id: i64,
+    pub(crate) coordinators: Coordinators,
     parked: Vec<Parked>,
     /// How many requests were handled, by API; what tests ask for.
     handled: Vec<(ApiKeys, u64)>,
@@ -86,7 +87,7 @@ impl BrokerCore {
             topics: Topics::new(defaults),
             faults: Faults::default(),
             cluster_id: "ottla-embedded-cluster".to_owned(),
-            next_producer_id: 1000,
+            coordinators: Coordinators::new(CoordinatorSettings::default()),
             parked: Vec::new(),
             handled: Vec::new(),
         }
@@ -95,6 +96,7 @@ impl BrokerCore {
     /// Handles one request; appends the replies that are ready, which may answer earlier requests too.
     pub(crate) fn handle(&mut self, request: Incoming, now: Now, replies: &mut Vec<Reply>) {
         self.count(request.header.api);
+        self.coordinators.elect(&self.topics.alive(), now.monotonic);
         let struck = self.strike(&request);
         match struck {
             Some(Action::DropConnection) => replies.push(close(&request)),
@@ -107,8 +109,10 @@ impl BrokerCore {
         self.poll(now, replies);
     }
 
-    /// Appends the replies that have become due: fetches with data or out of time, replies that were held back.
+    /// Does what has become due at the coordinators, and appends the replies that have: fetches with data or out of time, replies that were held back.
     pub(crate) fn poll(&mut self, now: Now, replies: &mut Vec<Reply>) {
+        self.coordinators.elect(&self.topics.alive(), now.monotonic);
+        self.coordinators.poll(&mut self.topics, now);
         let mut still_parked = Vec::new();
         for parked in std::mem::take(&mut self.parked) {
             match parked {
@@ -132,7 +136,8 @@ impl BrokerCore {
             Parked::Fetch { deadline, .. } => *deadline,
             Parked::Reply { due, .. } => *due,
         };
-        self.parked.iter().map(due).min()
+        let parked = self.parked.iter().map(due);
+        parked.chain(self.coordinators.next_timeout()).min()
     }
 
     /// Forgets what waits for a connection that is gone.
@@ -158,11 +163,6 @@ impl BrokerCore {
             .iter()
             .find(|(key, _)| *key == api)
             .map_or(0, |(_, count)| *count)
-    }
-
-    pub(crate) fn new_producer_id(&mut self) -> i64 {
-        self.next_producer_id += 1;
-        self.next_producer_id
     }
 
     fn strike(&mut self, request: &Incoming) -> Option<Action> {

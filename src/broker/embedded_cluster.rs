@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::broker::broker_core::BrokerCore;
 use crate::broker::cluster::topics::{TopicDefaults, TopicPlan};
+use crate::broker::coordinator::coordinators::CoordinatorSettings;
 use crate::broker::faults::{Api, Fault};
 use crate::broker::log::unified_log::LogConfig;
 use crate::broker::server::request_channel::{RequestChannel, Work};
@@ -24,6 +25,8 @@ use crate::common::payload::Payload;
 use crate::common::sync::{Mutex, Rank};
 use crate::common::time::{SystemTime, Time};
 use crate::record::default_record::Record;
+
+mod transactions;
 
 /// An in-process Kafka cluster on loopback, for tests, demos and teaching. It speaks the real protocol over real TCP,
 /// so any Kafka client can use it; it keeps everything in memory and ends when it is dropped.
@@ -42,6 +45,7 @@ pub struct EmbeddedCluster {
     channel: RequestChannel,
     brokers: Mutex<BTreeMap<NodeId, Broker>>,
     handlers: Vec<JoinHandle<()>>,
+    time: Arc<dyn Time>,
 }
 
 /// A broker keeps its address while it is stopped, so that clients find it again.
@@ -123,7 +127,10 @@ impl EmbeddedCluster {
 
     /// Deletes a topic and its records; returns whether there was one.
     pub fn delete_topic(&self, name: &str) -> bool {
-        let deleted = self.core.lock().topics.delete(name);
+        let mut core = self.core.lock();
+        let deleted = core.topics.delete(name);
+        core.coordinators.groups.topic_deleted(name);
+        drop(core);
         self.channel.submit(Work::Poll);
         deleted
     }
@@ -291,6 +298,7 @@ pub struct EmbeddedClusterBuilder {
     topics: Vec<(String, i32)>,
     first_port: u16,
     defaults: TopicDefaults,
+    coordinators: CoordinatorSettings,
 }
 
 impl Default for EmbeddedClusterBuilder {
@@ -307,6 +315,7 @@ impl Default for EmbeddedClusterBuilder {
             topics: Vec::new(),
             first_port: 0,
             defaults,
+            coordinators: CoordinatorSettings::default(),
         }
     }
 }
@@ -367,10 +376,10 @@ impl EmbeddedClusterBuilder {
             );
             return Err(KafkaError::illegal_argument(text));
         }
-        let core: SharedCore = Arc::new(Mutex::new(
-            Rank::Leaf,
-            BrokerCore::new(self.defaults.clone()),
-        ));
+        transactions::check_version(self.coordinators.transaction_version)?;
+        let mut core = BrokerCore::new(self.defaults.clone());
+        core.coordinators.settings = self.coordinators;
+        let core: SharedCore = Arc::new(Mutex::new(Rank::Leaf, core));
         let time: Arc<dyn Time> = Arc::new(SystemTime);
         let channel = RequestChannel::new();
         let handlers = request_handler::start(1, &channel, &core, &time)
@@ -381,6 +390,7 @@ impl EmbeddedClusterBuilder {
             channel,
             brokers,
             handlers,
+            time,
         };
         for id in 1..=self.brokers {
             let port = match self.first_port {

@@ -13,3 +13,23 @@ pub(crate) mod metadata;
 pub(crate) mod offset_fetch;
 pub(crate) mod produce;
 pub(crate) mod txn_offset_commit;
+
+use crate::broker::broker_core::Now;
+use crate::common::cluster::NodeId;
+use crate::protocol::errors::Errors;
+
+/// Which broker a request came to, in which version, and when.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct At {
+    pub(crate) broker: NodeId,
+    pub(crate) version: i16,
+    pub(crate) now: Now,
+}
+
+/// Requests of transactions below version 2 know no PRODUCER_FENCED.
+fn said_to_version(error: Errors, version: i16) -> Errors {
+    match error {
+        Errors::ProducerFenced if version < 2 => Errors::InvalidProducerEpoch,
+        error => error,
+    }
+}

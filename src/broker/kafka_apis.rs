@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::broker::broker_core::{BrokerCore, Incoming, Now};
 use crate::broker::handlers::{
-    add_offsets_to_txn, add_partitions_to_txn, api_versions, create_topics, end_txn, fetch,
+    At, add_offsets_to_txn, add_partitions_to_txn, api_versions, create_topics, end_txn, fetch,
     find_coordinator, init_producer_id, list_offsets, metadata, offset_fetch, produce,
     txn_offset_commit,
 };
@@ -33,26 +33,37 @@ pub(crate) enum Answer {
 pub(crate) fn handle(core: &mut BrokerCore, request: &Incoming, now: Now) -> Answer {
     let broker = request.connection.broker;
     let version = request.header.api_version;
+    let at = At {
+        broker,
+        version,
+        now,
+    };
     match &request.body {
-        RequestBody::ApiVersions(body) => Answer::Now(api_versions::handle(version, body).into()),
+        RequestBody::ApiVersions(body) => {
+            Answer::Now(api_versions::handle(core, version, body).into())
+        }
         RequestBody::Metadata(body) => Answer::Now(metadata::handle(core, body).into()),
         RequestBody::CreateTopics(body) => Answer::Now(create_topics::handle(core, body).into()),
         RequestBody::InitProducerId(body) => {
-            Answer::Now(init_producer_id::handle(core, body).into())
+            Answer::Now(init_producer_id::handle(core, at, body).into())
         }
         RequestBody::FindCoordinator(body) => {
-            Answer::Now(find_coordinator::handle(version, body).into())
+            Answer::Now(find_coordinator::handle(core, version, body).into())
         }
         RequestBody::ListOffsets(body) => {
             Answer::Now(list_offsets::handle(core, broker, version, body).into())
         }
-        RequestBody::AddPartitionsToTxn(_)
-        | RequestBody::AddOffsetsToTxn(_)
-        | RequestBody::EndTxn(_)
-        | RequestBody::TxnOffsetCommit(_)
-        | RequestBody::OffsetFetch(_) => {
-            Answer::Now(error_response(request, ErrorKind::CoordinatorNotAvailable))
+        RequestBody::AddPartitionsToTxn(body) => {
+            Answer::Now(add_partitions_to_txn::handle(core, at, body).into())
         }
+        RequestBody::AddOffsetsToTxn(body) => {
+            Answer::Now(add_offsets_to_txn::handle(core, at, body).into())
+        }
+        RequestBody::EndTxn(body) => Answer::Now(end_txn::handle(core, at, body).into()),
+        RequestBody::TxnOffsetCommit(body) => {
+            Answer::Now(txn_offset_commit::handle(core, at, body).into())
+        }
+        RequestBody::OffsetFetch(body) => Answer::Now(offset_fetch::handle(core, at, body).into()),
         RequestBody::Produce(body) => produce::handle(core, broker, version, body, now),
         RequestBody::Fetch(body) => fetch::handle(core, broker, version, body),
     }

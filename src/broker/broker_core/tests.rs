@@ -1,5 +1,7 @@
 //! The core in virtual time: requests in, replies out.
 
+mod transactions;
+
 use std::time::{Duration, Instant};
 
 use super::*;

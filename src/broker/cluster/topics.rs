@@ -112,6 +112,20 @@ impl Topics {
         self.topics.get_mut(topic)?.partitions.get_mut(partition)
     }
 
+    pub(crate) fn partitions_mut(&mut self) -> impl Iterator<Item = &mut Partition> {
+        let topics = self.topics.values_mut();
+        topics.flat_map(|topic| &mut topic.partitions)
+    }
+
+    /// The brokers that run, by number.
+    pub(crate) fn alive(&self) -> Vec<NodeId> {
+        let brokers = self.brokers.iter();
+        brokers
+            .filter(|(_, broker)| broker.alive)
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
     /// Makes a topic. `-1` partitions or replicas mean the cluster's default.
     pub(crate) fn create(
         &mut self,

@@ -4,9 +4,47 @@
 //! Differs: the group itself joins, where Kafka adds its partition of `__consumer_offsets`.
 //! Threads: plain function. Locks: none.
 
+use crate::broker::broker_core::BrokerCore;
+use crate::broker::coordinator::coordinators::KeyType;
+use crate::broker::coordinator::transaction_metadata::Participant;
+use crate::broker::coordinator::transactions::Joining;
+use crate::broker::handlers::{self, At};
+use crate::common::cluster::ProducerIdAndEpoch;
 use crate::protocol::errors::Errors;
-use crate::protocol::messages::add_offsets_to_txn::AddOffsetsToTxnResponse;
+use crate::protocol::messages::add_offsets_to_txn::{
+    AddOffsetsToTxnRequest, AddOffsetsToTxnResponse,
+};
 
+pub(crate) fn handle(
+    core: &mut BrokerCore,
+    at: At,
+    request: &AddOffsetsToTxnRequest,
+) -> AddOffsetsToTxnResponse {
+    let error = match add(core, at, request) {
+        Ok(()) => Errors::None,
+        Err(error) => handlers::said_to_version(error, at.version),
+    };
+    failed(error)
+}
+
+fn add(core: &mut BrokerCore, at: At, request: &AddOffsetsToTxnRequest) -> Result<(), Errors> {
+    let id = &request.transactional_id;
+    let coordinators = &mut core.coordinators;
+    let now = at.now.monotonic;
+    let owners = coordinators.owners(KeyType::Transaction);
+    owners.check(at.broker, id, now)?;
+    let producer = ProducerIdAndEpoch {
+        producer_id: request.producer_id,
+        epoch: request.producer_epoch,
+    };
+    let joining = Joining {
+        participants: vec![Participant::Group(request.group_id.clone())],
+        bumps_epoch: false,
+    };
+    coordinators.transactions.add(id, producer, joining, now)
+}
+
+/// An answer with an error, or with none.
 pub(crate) fn failed(error: Errors) -> AddOffsetsToTxnResponse {
     AddOffsetsToTxnResponse {
         error_code: error.code(),

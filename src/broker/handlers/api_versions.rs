@@ -4,16 +4,22 @@
 //! ApiVersions itself, from which the client picks again (KIP-511).
 //!
 //! Java: `server/ApiVersionManager.java`.
-//! Differs: the range of every API that has a handler; no finalized features before transactions exist.
+//! Differs: the range of every API that has a handler; `transaction.version` is the only feature.
 //! Threads: plain function. Locks: none.
 
+use crate::broker::broker_core::BrokerCore;
+use crate::broker::coordinator::coordinators::NEWEST_TRANSACTION_VERSION;
 use crate::protocol::api_keys::ApiKeys;
 use crate::protocol::errors::Errors;
 use crate::protocol::messages::api_versions::{
-    ApiVersion, ApiVersionsRequest, ApiVersionsResponse,
+    ApiVersion, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey,
 };
 
-pub(crate) fn handle(version: i16, request: &ApiVersionsRequest) -> ApiVersionsResponse {
+pub(crate) fn handle(
+    core: &BrokerCore,
+    version: i16,
+    request: &ApiVersionsRequest,
+) -> ApiVersionsResponse {
     if !ApiKeys::ApiVersions.versions().contains(&version) {
         return unsupported();
     }
@@ -22,8 +28,24 @@ pub(crate) fn handle(version: i16, request: &ApiVersionsRequest) -> ApiVersionsR
     {
         return failed(Errors::InvalidRequest);
     }
+    let settings = &core.coordinators.settings;
+    // A range that begins at 0 cannot be told before version 4 (KAFKA-17011).
+    let supported = (version >= FIRST_VERSION_WITH_LEVEL_0).then(|| SupportedFeatureKey {
+        name: TRANSACTION_VERSION.to_owned(),
+        min_version: 0,
+        max_version: NEWEST_TRANSACTION_VERSION,
+    });
+    let level = settings.transaction_version;
+    let finalized = (level > 0).then(|| FinalizedFeatureKey {
+        name: TRANSACTION_VERSION.to_owned(),
+        max_version_level: level,
+        min_version_level: level,
+    });
     ApiVersionsResponse {
         api_keys: ApiKeys::ALL.iter().map(|api| range(*api)).collect(),
+        supported_features: supported.into_iter().collect(),
+        finalized_features_epoch: settings.features_epoch,
+        finalized_features: finalized.into_iter().collect(),
         ..ApiVersionsResponse::default()
     }
 }
@@ -65,3 +87,5 @@ fn is_legal(text: &str) -> bool {
 
 /// Version 6 (KIP-939) is unstable in Kafka 4.3, where a broker offers it only when it is told to.
 const LAST_STABLE_INIT_PRODUCER_ID: i16 = 5;
+const TRANSACTION_VERSION: &str = "transaction.version";
+const FIRST_VERSION_WITH_LEVEL_0: i16 = 4;

@@ -1,25 +1,81 @@
-//! InitProducerId (22), versions 0 to 5: gives an idempotent producer its id.
+//! InitProducerId (22), versions 0 to 5: gives a producer its id and epoch.
 //!
-//! Java: `coordinator/transaction/ProducerIdManager.scala`.
-//! Differs: ids count up in memory; transactional ids are refused until their coordinator exists.
+//! Without a transactional id any broker answers; with one, its coordinator does. From version 3 on a producer may say
+//! who it is, to get the next epoch (KIP-360); before version 4 a fenced one is told INVALID_PRODUCER_EPOCH.
+//!
+//! Java: `core/server/KafkaApis.scala`, `handleInitProducerIdRequest`; `coordinator/transaction/ProducerIdManager.scala`.
+//! Differs: ids count up in memory.
 //! Threads: plain function. Locks: none.
 
+use std::time::Duration;
+
 use crate::broker::broker_core::BrokerCore;
+use crate::broker::coordinator::coordinators::KeyType;
+use crate::broker::coordinator::transactions::InitProducerId;
+use crate::broker::handlers::At;
+use crate::common::cluster::ProducerIdAndEpoch;
 use crate::protocol::errors::Errors;
 use crate::protocol::messages::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 
 pub(crate) fn handle(
     core: &mut BrokerCore,
+    at: At,
     request: &InitProducerIdRequest,
 ) -> InitProducerIdResponse {
-    if request.transactional_id.is_some() {
-        return failed(Errors::CoordinatorNotAvailable);
+    let given = match &request.transactional_id {
+        None => Ok(ProducerIdAndEpoch {
+            producer_id: core.coordinators.transactions.new_producer_id(),
+            epoch: 0,
+        }),
+        Some(id) => for_transactions(core, at, id, request),
+    };
+    match given {
+        Ok(producer) => InitProducerIdResponse {
+            producer_id: producer.producer_id,
+            producer_epoch: producer.epoch,
+            ..InitProducerIdResponse::default()
+        },
+        Err(Errors::ProducerFenced) if at.version < FIRST_VERSION_WITH_FENCED => {
+            failed(Errors::InvalidProducerEpoch)
+        }
+        Err(error) => failed(error),
     }
-    InitProducerIdResponse {
-        producer_id: core.new_producer_id(),
-        producer_epoch: 0,
-        ..InitProducerIdResponse::default()
+}
+
+fn for_transactions(
+    core: &mut BrokerCore,
+    at: At,
+    id: &str,
+    request: &InitProducerIdRequest,
+) -> Result<ProducerIdAndEpoch, Errors> {
+    let expected = ProducerIdAndEpoch {
+        producer_id: request.producer_id,
+        epoch: request.producer_epoch,
+    };
+    if id.is_empty() || (expected.producer_id < 0) != (expected.epoch < 0) {
+        return Err(Errors::InvalidRequest);
     }
+    if request.keep_prepared_txn {
+        return Err(Errors::UnsupportedVersion);
+    }
+    if request.enable_2_pc {
+        return Err(Errors::TransactionalIdAuthorizationFailed);
+    }
+    let coordinators = &mut core.coordinators;
+    let timeout = u64::try_from(request.transaction_timeout_ms).unwrap_or_default();
+    let timeout = Duration::from_millis(timeout);
+    if timeout.is_zero() || timeout > coordinators.settings.max_timeout {
+        return Err(Errors::InvalidTransactionTimeout);
+    }
+    let now = at.now.monotonic;
+    let owners = coordinators.owners(KeyType::Transaction);
+    owners.check(at.broker, id, now)?;
+    let request = InitProducerId {
+        transactional_id: id,
+        timeout,
+        expected: expected.is_valid().then_some(expected),
+    };
+    coordinators.transactions.init_producer_id(request, now)
 }
 
 pub(crate) fn failed(error: Errors) -> InitProducerIdResponse {
@@ -30,3 +86,5 @@ pub(crate) fn failed(error: Errors) -> InitProducerIdResponse {
         ..InitProducerIdResponse::default()
     }
 }
+
+const FIRST_VERSION_WITH_FENCED: i16 = 4;

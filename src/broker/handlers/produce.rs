@@ -9,10 +9,13 @@
 
 use crate::broker::broker_core::{BrokerCore, Now};
 use crate::broker::cluster::topics::Topics;
+use crate::broker::coordinator::coordinators::{Entry, FIRST_PRODUCE_THAT_JOINS};
+use crate::broker::coordinator::transaction_metadata::Participant;
+use crate::broker::handlers::At;
 use crate::broker::kafka_apis::Answer;
 use crate::broker::log::producer_state::Verdict;
 use crate::broker::log::unified_log::{Appended, Refusal};
-use crate::common::cluster::NodeId;
+use crate::common::cluster::{NodeId, ProducerIdAndEpoch};
 use crate::protocol::errors::Errors;
 use crate::protocol::messages::produce::{
     LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData, PartitionProduceResponse, ProduceRequest,
@@ -26,6 +29,11 @@ pub(crate) fn handle(
     request: &ProduceRequest,
     now: Now,
 ) -> Answer {
+    let at = At {
+        broker,
+        version,
+        now,
+    };
     if !matches!(request.acks, -1..=1) {
         return Answer::Now(failed(request, Errors::InvalidRequiredAcks).into());
     }
@@ -38,23 +46,15 @@ pub(crate) fn handle(
             } else {
                 Some(topic.name.clone())
             };
-            let one = |data: &PartitionProduceData, topics: &mut Topics| match &by_id {
-                Some(name) => write(
-                    topics,
-                    At {
-                        broker,
-                        version,
-                        now,
-                    },
-                    name,
-                    data,
-                ),
+            let id = request.transactional_id.as_deref();
+            let one = |data: &PartitionProduceData, core: &mut BrokerCore| match &by_id {
+                Some(name) => write(core, at, id, name, data),
                 None => refused(data.index, Errors::UnknownTopicId),
             };
             let partition_responses = topic
                 .partition_data
                 .iter()
-                .map(|data| one(data, &mut core.topics))
+                .map(|data| one(data, core))
                 .collect();
             topic_response(topic, partition_responses)
         })
@@ -100,20 +100,18 @@ pub(crate) fn failed(request: &ProduceRequest, error: Errors) -> ProduceResponse
     }
 }
 
-/// Where and when a request came, and in which version.
-#[derive(Clone, Copy)]
-struct At {
-    broker: NodeId,
-    version: i16,
-    now: Now,
-}
-
 fn write(
-    topics: &mut Topics,
+    core: &mut BrokerCore,
     at: At,
+    transactional_id: Option<&str>,
     topic: &str,
     data: &PartitionProduceData,
 ) -> PartitionProduceResponse {
+    let BrokerCore {
+        topics,
+        coordinators,
+        ..
+    } = core;
     let Some(partition) = topics.partition_mut(topic, data.index) else {
         return refused(data.index, Errors::UnknownTopicOrPartition);
     };
@@ -139,6 +137,28 @@ fn write(
         return refused(data.index, Errors::UnsupportedCompressionType);
     }
     let log_start_offset = partition.log.start_offset();
+    if let Some(claim) = batch.claim().filter(|claim| claim.transactional) {
+        let Some(transactional_id) = transactional_id else {
+            return refused(data.index, Errors::TransactionalIdAuthorizationFailed);
+        };
+        let producer = ProducerIdAndEpoch {
+            producer_id: claim.producer_id,
+            epoch: claim.epoch,
+        };
+        let entry = Entry {
+            transactional_id,
+            producer,
+            participant: Participant::Partition(topic.to_owned(), data.index),
+            joins: at.version >= FIRST_PRODUCE_THAT_JOINS,
+        };
+        let open = (partition.producers).has_open_transaction(claim.producer_id, claim.epoch);
+        if !open {
+            let admitted = coordinators.admit_batch(at.version, entry, at.now.monotonic);
+            if let Err(error) = admitted {
+                return refused(data.index, error);
+            }
+        }
+    }
     match batch
         .claim()
         .map_or(Verdict::Append, |claim| partition.producers.check(claim))

@@ -64,6 +64,13 @@ impl TransactionIndex {
             .filter(move |transaction| !transaction.committed && transaction.first_offset < up_to)
     }
 
+    /// Whether a batch of a producer belongs to an aborted transaction.
+    pub(crate) fn is_aborted(&self, producer_id: i64, base_offset: i64) -> bool {
+        let mut since = self.ended_since(base_offset);
+        let its = since.find(|transaction| transaction.producer_id == producer_id);
+        its.is_some_and(|its| !its.committed && its.first_offset <= base_offset)
+    }
+
     fn ended_since(&self, offset: i64) -> impl Iterator<Item = &EndedTransaction> {
         let first = self
             .ended

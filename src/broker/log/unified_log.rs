@@ -118,10 +118,6 @@ impl IncomingBatch {
         }
     }
 
-    pub(crate) fn is_transactional(&self) -> bool {
-        self.batch.header().attributes.is_transactional()
-    }
-
     /// What an idempotent producer says of the batch.
     pub(crate) fn claim(&self) -> Option<Claim> {
         Claim::of(self.batch.header())
@@ -306,8 +302,19 @@ impl UnifiedLog {
 
     /// Every record, decoded; markers are none.
     pub(crate) fn records(&self) -> impl Iterator<Item = Record> {
+        self.records_where(self.end_offset, |_| true)
+    }
+
+    /// The records before `up_to` in the batches that are wanted, decoded; markers are none.
+    pub(crate) fn records_where(
+        &self,
+        up_to: i64,
+        wanted: impl Fn(&BatchHeader) -> bool,
+    ) -> impl Iterator<Item = Record> {
         let start = self.start_offset;
-        let data = self.batches.iter().filter(|batch| batch.marker.is_none());
+        let data = self
+            .before(up_to)
+            .filter(move |batch| batch.marker.is_none() && wanted(&batch.header));
         let records = data.flat_map(decode);
         records.filter(move |record| record.offset >= start)
     }

@@ -1,0 +1,285 @@
+//! The coordinators of the cluster together: who may answer for whom, and what they do in the course of time.
+//!
+//! Java: `coordinator/transaction/TransactionMarkerChannelManager.scala`, `core/server/AddPartitionsToTxnManager.java`.
+//! Differs: brokers share the memory, so a marker is written, and a partition verified, without a request.
+//! Threads: plain data. Locks: none.
+
+use std::time::{Duration, Instant};
+
+use crate::broker::broker_core::Now;
+use crate::broker::cluster::topics::Topics;
+use crate::broker::coordinator::coordinator_map::CoordinatorMap;
+use crate::broker::coordinator::group_offsets::GroupOffsets;
+use crate::broker::coordinator::transaction_metadata::{
+    Participant, TransactionMetadata, TransactionState,
+};
+use crate::broker::coordinator::transactions::{Joining, TransactionCoordinator};
+use crate::broker::log::unified_log::IncomingBatch;
+use crate::common::cluster::{NodeId, ProducerIdAndEpoch};
+use crate::protocol::errors::Errors;
+use crate::record::end_transaction_marker::EndTransactionMarker;
+
+/// Both kinds of coordinators.
+#[derive(Debug)]
+pub(crate) struct Coordinators {
+    pub(crate) settings: CoordinatorSettings,
+    pub(crate) transactions: TransactionCoordinator,
+    pub(crate) groups: GroupOffsets,
+    transaction_owners: CoordinatorMap,
+    group_owners: CoordinatorMap,
+    next_expiry: Option<Instant>,
+}
+
+/// What the cluster's configuration says of transactions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CoordinatorSettings {
+    /// The finalized feature `transaction.version`: 0, 1 or 2 (KIP-890).
+    pub(crate) transaction_version: i16,
+    /// Rises with each change of a feature.
+    pub(crate) features_epoch: i64,
+    /// How long after a decision the markers are written.
+    pub(crate) marker_delay: Duration,
+    /// How long a new coordinator reads before it answers.
+    pub(crate) load_delay: Duration,
+    /// `transaction.max.timeout.ms`
+    pub(crate) max_timeout: Duration,
+    /// `transactional.id.expiration.ms`
+    pub(crate) transactional_id_expiration: Duration,
+    /// `producer.id.expiration.ms`
+    pub(crate) producer_id_expiration: Duration,
+}
+
+impl Default for CoordinatorSettings {
+    fn default() -> Self {
+        Self {
+            transaction_version: NEWEST_TRANSACTION_VERSION,
+            features_epoch: 1,
+            marker_delay: Duration::ZERO,
+            load_delay: Duration::ZERO,
+            max_timeout: Duration::from_secs(15 * 60),
+            transactional_id_expiration: 7 * DAY,
+            producer_id_expiration: DAY,
+        }
+    }
+}
+
+/// A kind of key that FindCoordinator asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyType {
+    Group,
+    Transaction,
+}
+
+impl Coordinators {
+    pub(crate) fn new(settings: CoordinatorSettings) -> Self {
+        Self {
+            settings,
+            transactions: TransactionCoordinator::new(),
+            groups: GroupOffsets::default(),
+            transaction_owners: CoordinatorMap::new(),
+            group_owners: CoordinatorMap::new(),
+            next_expiry: None,
+        }
+    }
+
+    /// The owners of one kind of keys.
+    pub(crate) fn owners(&self, kind: KeyType) -> &CoordinatorMap {
+        match kind {
+            KeyType::Group => &self.group_owners,
+            KeyType::Transaction => &self.transaction_owners,
+        }
+    }
+
+    /// Makes another broker own a key.
+    pub(crate) fn move_to(&mut self, kind: KeyType, key: &str, broker: NodeId, now: Instant) {
+        let load = self.settings.load_delay;
+        let owners = match kind {
+            KeyType::Group => &mut self.group_owners,
+            KeyType::Transaction => &mut self.transaction_owners,
+        };
+        owners.move_to(key, broker, load, now);
+    }
+
+    /// Finds owners for what nobody owns.
+    pub(crate) fn elect(&mut self, alive: &[NodeId], now: Instant) {
+        let load = self.settings.load_delay;
+        self.transaction_owners.elect(alive, load, now);
+        self.group_owners.elect(alive, load, now);
+    }
+
+    /// A partition or group is about to be written to in a transaction. With version 2 this is how it joins; before, it must
+    /// have joined, which protects from a late batch that no marker would ever follow.
+    pub(crate) fn admit(&mut self, entry: Entry<'_>, now: Instant) -> Result<(), Errors> {
+        let Entry {
+            transactional_id,
+            producer,
+            participant,
+            joins,
+        } = entry;
+        self.transaction_owners.is_ready(transactional_id, now)?;
+        if !joins {
+            return self
+                .transactions
+                .verify(transactional_id, producer, &participant);
+        }
+        let joining = Joining {
+            participants: vec![participant],
+            bumps_epoch: true,
+        };
+        self.transactions
+            .add(transactional_id, producer, joining, now)
+    }
+
+    /// Admits a batch, and puts a refusal into words that a producer of that version of Produce knows.
+    pub(crate) fn admit_batch(
+        &mut self,
+        version: i16,
+        entry: Entry<'_>,
+        now: Instant,
+    ) -> Result<(), Errors> {
+        let refused = |error| match error {
+            Errors::ProducerFenced => Errors::InvalidProducerEpoch,
+            Errors::TransactionAbortable if version < FIRST_PRODUCE_WITH_ABORTABLE => {
+                Errors::InvalidTxnState
+            }
+            Errors::ConcurrentTransactions if version >= FIRST_PRODUCE_THAT_JOINS => error,
+            // Older clients would not retry these.
+            Errors::ConcurrentTransactions
+            | Errors::CoordinatorNotAvailable
+            | Errors::CoordinatorLoadInProgress => Errors::NotEnoughReplicas,
+            error => error,
+        };
+        self.admit(entry, now).map_err(refused)
+    }
+
+    /// What is due: transactions out of time, markers, ids that nobody uses.
+    pub(crate) fn poll(&mut self, topics: &mut Topics, now: Now) {
+        for (id, what) in self.due(now.monotonic) {
+            match what {
+                Due::Abort => self.transactions.fence(&id, now.monotonic),
+                Due::Markers => self.write_markers(&id, topics, now),
+            }
+        }
+        let unused_for = self.settings.transactional_id_expiration;
+        self.transactions.expire(unused_for, now.monotonic);
+        if self.next_expiry.is_none_or(|next| next <= now.monotonic) {
+            self.next_expiry = Some(now.monotonic + EXPIRY_INTERVAL);
+            let kept = i64::try_from(self.settings.producer_id_expiration.as_millis());
+            let before = now.wall_clock_ms.saturating_sub(kept.unwrap_or(i64::MAX));
+            topics
+                .partitions_mut()
+                .for_each(|partition| partition.producers.expire(before));
+        }
+    }
+
+    /// When `poll` has something to do.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        let next = self.transactions.iter();
+        next.filter_map(|(id, metadata)| self.next_step(id, metadata))
+            .map(|(at, _)| at)
+            .min()
+    }
+
+    fn due(&self, now: Instant) -> Vec<(String, Due)> {
+        let transactions = self.transactions.iter();
+        let due = transactions.filter_map(|(id, metadata)| {
+            if metadata.is_preparing() && metadata.waits_for_leaders {
+                // Somebody may lead by now.
+                return Some((id.clone(), Due::Markers));
+            }
+            let (at, what) = self.next_step(id, metadata)?;
+            (at <= now).then(|| (id.clone(), what))
+        });
+        due.collect()
+    }
+
+    /// What happens next to a transaction by itself, as soon as its coordinator is there.
+    fn next_step(&self, id: &str, metadata: &TransactionMetadata) -> Option<(Instant, Due)> {
+        let ready_from = self.transaction_owners.ready_from(id)?;
+        let (at, what) = if metadata.is_preparing() && !metadata.waits_for_leaders {
+            (metadata.updated + self.settings.marker_delay, Due::Markers)
+        } else if metadata.is_open() {
+            (metadata.started? + metadata.timeout, Due::Abort)
+        } else {
+            return None;
+        };
+        Some((at.max(ready_from), what))
+    }
+
+    /// Writes the markers that can be written; the transaction is complete when none is left.
+    fn write_markers(&mut self, id: &str, topics: &mut Topics, now: Now) {
+        let coordinator_epoch = self.transaction_owners.epoch(id);
+        let Some(metadata) = self.transactions.get_mut(id) else {
+            return;
+        };
+        let marker = EndTransactionMarker {
+            committed: metadata.state == TransactionState::PrepareCommit,
+            coordinator_epoch,
+        };
+        let producer = metadata.producer;
+        let groups = &mut self.groups;
+        metadata
+            .participants
+            .retain(|participant| match participant {
+                Participant::Partition(topic, partition) => {
+                    !write_marker(topics, (topic, *partition), marker, producer, now)
+                }
+                Participant::Group(group) => {
+                    groups.transaction_ended(group, producer, marker.committed);
+                    false
+                }
+            });
+        metadata.waits_for_leaders = !metadata.participants.is_empty();
+        if metadata.participants.is_empty() {
+            metadata.complete(now.monotonic);
+        }
+    }
+}
+
+/// Who wants to write for which transaction.
+#[derive(Debug)]
+pub(crate) struct Entry<'a> {
+    pub(crate) transactional_id: &'a str,
+    pub(crate) producer: ProducerIdAndEpoch,
+    pub(crate) participant: Participant,
+    /// The request comes from a producer of transaction version 2.
+    pub(crate) joins: bool,
+}
+
+/// What a transaction is due for.
+enum Due {
+    /// It has run out of time.
+    Abort,
+    /// It is decided.
+    Markers,
+}
+
+/// Returns whether the partition needs no marker any more: it has it, or does not exist.
+fn write_marker(
+    topics: &mut Topics,
+    (topic, partition): (&str, i32),
+    marker: EndTransactionMarker,
+    producer: ProducerIdAndEpoch,
+    now: Now,
+) -> bool {
+    let Some(partition) = topics.partition_mut(topic, partition) else {
+        return true;
+    };
+    if partition.leader.is_none() {
+        return false;
+    }
+    let batch = IncomingBatch::marker(marker, producer, now.wall_clock_ms);
+    partition.append(batch, now.wall_clock_ms);
+    true
+}
+
+/// The highest level of the feature `transaction.version`.
+pub(crate) const NEWEST_TRANSACTION_VERSION: i16 = 2;
+
+pub(crate) const FIRST_PRODUCE_THAT_JOINS: i16 = 12;
+const FIRST_PRODUCE_WITH_ABORTABLE: i16 = 11;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// `producer.id.expiration.check.interval.ms`
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(600);
