@@ -1,4 +1,8 @@
 //! One handler per API, each with its version notes on top.
+//!
+//! Java: `core/server/KafkaApis.scala`.
+//! Differs: a file for each request.
+//! Threads: plain functions over the core. Locks: none.
 
 pub(crate) mod add_offsets_to_txn;
 pub(crate) mod add_partitions_to_txn;

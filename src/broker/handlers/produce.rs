@@ -8,13 +8,14 @@
 //! Threads: plain function. Locks: none.
 
 use crate::broker::broker_core::{BrokerCore, Now};
+use crate::broker::cluster::partition::Partition;
 use crate::broker::cluster::topics::Topics;
-use crate::broker::coordinator::coordinators::{Entry, FIRST_PRODUCE_THAT_JOINS};
+use crate::broker::coordinator::coordinators::{Coordinators, Entry, FIRST_PRODUCE_THAT_JOINS};
 use crate::broker::coordinator::transaction_metadata::Participant;
 use crate::broker::handlers::At;
 use crate::broker::kafka_apis::Answer;
 use crate::broker::log::producer_state::Verdict;
-use crate::broker::log::unified_log::{Appended, Refusal};
+use crate::broker::log::unified_log::{Appended, IncomingBatch, Refusal};
 use crate::common::cluster::{NodeId, ProducerIdAndEpoch};
 use crate::protocol::errors::Errors;
 use crate::protocol::messages::produce::{
@@ -29,10 +30,13 @@ pub(crate) fn handle(
     request: &ProduceRequest,
     now: Now,
 ) -> Answer {
-    let at = At {
-        broker,
-        version,
-        now,
+    let from = Origin {
+        at: At {
+            broker,
+            version,
+            now,
+        },
+        transactional_id: request.transactional_id.as_deref(),
     };
     if !matches!(request.acks, -1..=1) {
         return Answer::Now(failed(request, Errors::InvalidRequiredAcks).into());
@@ -46,9 +50,8 @@ pub(crate) fn handle(
             } else {
                 Some(topic.name.clone())
             };
-            let id = request.transactional_id.as_deref();
             let one = |data: &PartitionProduceData, core: &mut BrokerCore| match &by_id {
-                Some(name) => write(core, at, id, name, data),
+                Some(name) => write(core, from, name, data),
                 None => refused(data.index, Errors::UnknownTopicId),
             };
             let partition_responses = topic
@@ -100,10 +103,16 @@ pub(crate) fn failed(request: &ProduceRequest, error: Errors) -> ProduceResponse
     }
 }
 
+/// Who wants to write, and where and when the request came.
+#[derive(Clone, Copy)]
+struct Origin<'a> {
+    at: At,
+    transactional_id: Option<&'a str>,
+}
+
 fn write(
     core: &mut BrokerCore,
-    at: At,
-    transactional_id: Option<&str>,
+    from: Origin<'_>,
     topic: &str,
     data: &PartitionProduceData,
 ) -> PartitionProduceResponse {
@@ -115,9 +124,9 @@ fn write(
     let Some(partition) = topics.partition_mut(topic, data.index) else {
         return refused(data.index, Errors::UnknownTopicOrPartition);
     };
-    if partition.leader != Some(at.broker) {
+    if partition.leader != Some(from.at.broker) {
         let refused = refused(data.index, Errors::NotLeaderOrFollower);
-        if at.version < FIRST_VERSION_WITH_LEADERS {
+        if from.at.version < FIRST_VERSION_WITH_LEADERS {
             return refused;
         }
         let current_leader = LeaderIdAndEpoch {
@@ -133,31 +142,12 @@ fn write(
         Ok(batch) => batch,
         Err(refusal) => return blamed(data.index, refusal),
     };
-    if batch.is_zstd() && at.version < FIRST_VERSION_WITH_ZSTD {
+    if batch.is_zstd() && from.at.version < FIRST_VERSION_WITH_ZSTD {
         return refused(data.index, Errors::UnsupportedCompressionType);
     }
     let log_start_offset = partition.log.start_offset();
-    if let Some(claim) = batch.claim().filter(|claim| claim.transactional) {
-        let Some(transactional_id) = transactional_id else {
-            return refused(data.index, Errors::TransactionalIdAuthorizationFailed);
-        };
-        let producer = ProducerIdAndEpoch {
-            producer_id: claim.producer_id,
-            epoch: claim.epoch,
-        };
-        let entry = Entry {
-            transactional_id,
-            producer,
-            participant: Participant::Partition(topic.to_owned(), data.index),
-            joins: at.version >= FIRST_PRODUCE_THAT_JOINS,
-        };
-        let open = (partition.producers).has_open_transaction(claim.producer_id, claim.epoch);
-        if !open {
-            let admitted = coordinators.admit_batch(at.version, entry, at.now.monotonic);
-            if let Err(error) = admitted {
-                return refused(data.index, error);
-            }
-        }
+    if let Err(error) = admit(coordinators, partition, &batch, (topic, data.index), from) {
+        return refused(data.index, error);
     }
     match batch
         .claim()
@@ -181,10 +171,37 @@ fn write(
         ),
         Verdict::Append => written(
             data.index,
-            partition.append(batch, at.now.wall_clock_ms),
+            partition.append(batch, from.at.now.wall_clock_ms),
             log_start_offset,
         ),
     }
+}
+
+/// A batch of a transaction must be part of it, or become so.
+fn admit(
+    coordinators: &mut Coordinators,
+    partition: &Partition,
+    batch: &IncomingBatch,
+    (topic, index): (&str, i32),
+    from: Origin<'_>,
+) -> Result<(), Errors> {
+    let Some(claim) = batch.claim().filter(|claim| claim.transactional) else {
+        return Ok(());
+    };
+    let transactional_id = from
+        .transactional_id
+        .ok_or(Errors::TransactionalIdAuthorizationFailed)?;
+    let (producer_id, epoch) = (claim.producer_id, claim.epoch);
+    if partition.producers.has_open_transaction(producer_id, epoch) {
+        return Ok(());
+    }
+    let entry = Entry {
+        transactional_id,
+        producer: ProducerIdAndEpoch { producer_id, epoch },
+        participant: Participant::Partition(topic.to_owned(), index),
+        joins: from.at.version >= FIRST_PRODUCE_THAT_JOINS,
+    };
+    coordinators.admit_batch(from.at.version, entry, from.at.now.monotonic)
 }
 
 fn topic_response(
