@@ -109,6 +109,9 @@ pub mod guide {
     #[doc = include_str!("../docs/errors.md")]
     pub mod errors {}
 
+    #[doc = include_str!("../docs/invariants.md")]
+    pub mod invariants {}
+
     #[doc = include_str!("../docs/scenarios.md")]
     pub mod scenarios {}
 

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+#[path = "tidy/invariants.rs"]
+mod invariants;
 #[path = "tidy/java_map.rs"]
 mod java_map;
 #[path = "tidy/page.rs"]
@@ -268,6 +270,13 @@ fn every_scenario_of_the_catalogues_has_its_test() {
     let mut files = sources("src");
     files.extend(sources("tests"));
     scenarios::check(&files);
+}
+
+#[test]
+fn every_invariant_has_its_test() {
+    let mut files = sources("src");
+    files.extend(sources("tests"));
+    invariants::check(&files);
 }
 
 /// Every Rust file below a folder of the crate, in the order of their names.
