@@ -11,7 +11,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::common::cluster::{LeaderEpoch, NodeId, ProducerIdAndEpoch, Sequence, TopicPartition};
+use crate::common::cluster::{
+    LeaderEpoch, NodeId, ProducerIdAndEpoch, Sequence, TopicPartition, Uuid,
+};
 use crate::common::error_kind::ErrorKind;
 use crate::common::kafka_error::{Attempt, KafkaError, Persisted};
 use crate::common::kafka_thread::panic_text;
@@ -28,10 +30,12 @@ mod delivery;
 mod open_records;
 mod split;
 mod unsent;
+mod unwritten;
 
 use self::delivery::Delivery;
 pub(crate) use self::open_records::{OpenRecords, RecordToAppend};
 pub(crate) use self::split::Splitter;
+pub(crate) use self::unwritten::UnwrittenBatch;
 
 /// What runs when a record is done: on the I/O thread, before the record's future is done.
 pub(crate) type Callback = Box<dyn FnOnce(Result<RecordMetadata, KafkaError>) + Send>;
@@ -212,14 +216,10 @@ impl ProducerBatch {
         self.identity
     }
 
+    /// Gives a number to a batch that has none; only an [`UnwrittenBatch`] ever loses one.
     pub(crate) fn set_identity(&mut self, identity: ProducerIdAndEpoch, first: Sequence) {
+        debug_assert_eq!(self.identity, None, "numbered twice: {self:?}");
         self.identity = Some((identity, first));
-    }
-
-    /// Takes the number back from a batch that is certainly not written, so that it can get another one.
-    pub(crate) fn clear_identity(&mut self) {
-        debug_assert_eq!(self.persisted(), Persisted::No);
-        self.identity = None;
     }
 
     /// When it fails if it is not done.
@@ -235,6 +235,22 @@ impl ProducerBatch {
     /// A request with this batch was given to the network.
     pub(crate) fn handed_to(&mut self, node: NodeId) {
         self.delivery.handed_to(node);
+    }
+
+    /// The next request writes it to the topic with this id; zero where the brokers know no ids.
+    pub(crate) fn goes_to_topic(&mut self, id: Uuid) {
+        debug_assert!(
+            self.identity.is_none()
+                || self.persisted() == Persisted::No
+                || !self.is_of_other_topic(id),
+            "written twice, to two topics of one name: {self:?}"
+        );
+        self.delivery.goes_to_topic(id);
+    }
+
+    /// Whether it was sent to a topic that had another id.
+    pub(crate) fn is_of_other_topic(&self, id: Uuid) -> bool {
+        self.delivery.is_of_other_topic(id)
     }
 
     /// The broker said no, and meant it: this attempt wrote nothing.

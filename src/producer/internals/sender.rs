@@ -32,9 +32,12 @@ mod control;
 mod errors;
 mod frozen_leaders;
 mod in_flight_batches;
+#[cfg(test)]
+mod invariants;
 mod leader_moves;
 mod produce;
 mod producer_id;
+mod recreated_topics;
 mod responses;
 #[cfg(test)]
 mod tests;
@@ -175,6 +178,7 @@ impl<C: KafkaClient> Sender<C> {
     /// Where there is no waiting for the network any more.
     pub(crate) fn run_once(&mut self) -> Result<(), KafkaError> {
         let now = self.time.now();
+        self.note_recreated_topics();
         let deadline = earlier(self.keep_producer_id(now), self.send_producer_data(now));
         // The clock is read again since callbacks of expired batches may have taken their time.
         let now = self.time.now();

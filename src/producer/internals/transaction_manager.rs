@@ -18,6 +18,8 @@ use crate::producer::internals::transaction_manager::state::State;
 use crate::producer::internals::txn_partition_map::TxnPartitionMap;
 
 pub(crate) use self::sequences::BatchId;
+#[cfg(test)]
+pub(crate) use self::sequences::OutstandingBatch;
 
 mod sequences;
 mod state;

@@ -49,6 +49,8 @@ struct InFlightBatch {
     first: Sequence,
     count: u32,
     place: Place,
+    /// How often a broker found it out of order although it was the next one, and it was sent again all the same.
+    asked_again: u8,
 }
 
 impl InFlightBatch {
@@ -120,6 +122,7 @@ impl TxnPartitionEntry {
             first,
             count,
             place: Place::Wire,
+            asked_again: 0,
         });
         first
     }
@@ -169,11 +172,25 @@ impl TxnPartitionEntry {
                 first: next,
                 count,
                 place: Place::Queued,
+                asked_again: 0,
             };
             self.in_flight.insert(at + n, part);
             next = next.incremented(count);
         }
         true
+    }
+
+    /// Whether the oldest outstanding batch, which was refused as out of order, is worth another try.
+    pub(crate) fn asks_again(&mut self, first: Sequence) -> bool {
+        // Behind a batch that was given up, a gap is to be expected.
+        let is_whole = self.continuity == Continuity::Whole;
+        match self.in_flight.front_mut() {
+            Some(oldest) if oldest.first == first && oldest.asked_again < MOST_ASKED_AGAIN => {
+                oldest.asked_again += 1;
+                is_whole
+            }
+            _ => false,
+        }
     }
 
     pub(crate) fn worsen(&mut self, to: Continuity) {
@@ -196,6 +213,41 @@ impl TxnPartitionEntry {
         self.continuity
     }
 
+    /// Panics where the numbering contradicts itself.
+    #[cfg(test)]
+    pub(crate) fn check_invariants(&self) {
+        let mut end = Sequence::FIRST;
+        for batch in &self.in_flight {
+            assert!(batch.first >= end, "overlap or disorder: {self:?}");
+            assert!(batch.count > 0, "nothing takes no number: {self:?}");
+            end = batch.first.incremented(batch.count);
+        }
+        let acked = self
+            .last_acked
+            .map_or(Sequence::FIRST, |last| last.incremented(1));
+        let known = end.max(acked);
+        assert!(
+            known <= self.next_sequence,
+            "numbers out of nowhere: {self:?}"
+        );
+        if self.continuity == Continuity::Whole {
+            assert_eq!(known, self.next_sequence, "a gap nobody knows of: {self:?}");
+        }
+        let on_wire = self.in_flight.iter().filter(|b| b.place == Place::Wire);
+        let limit = if self.last_acked.is_some() {
+            MAX_IN_FLIGHT
+        } else {
+            1
+        };
+        assert!(on_wire.count() <= limit, "too many on the wire: {self:?}");
+    }
+
+    /// Every outstanding batch: first number, count and place.
+    #[cfg(test)]
+    pub(crate) fn outstanding(&self) -> impl Iterator<Item = (Sequence, u32, Place)> {
+        self.in_flight.iter().map(|b| (b.first, b.count, b.place))
+    }
+
     fn position(&self, first: Sequence) -> Option<usize> {
         self.in_flight.iter().position(|b| b.first == first)
     }
@@ -206,5 +258,7 @@ impl TxnPartitionEntry {
     }
 }
 
+/// A real gap stays, and who waits for a batch behind it must learn so soon.
+const MOST_ASKED_AGAIN: u8 = 2;
 /// How many batches of a producer a broker remembers per partition.
 const MAX_IN_FLIGHT: usize = 5;

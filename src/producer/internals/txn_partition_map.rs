@@ -1,10 +1,13 @@
 //! Every partition that an idempotent producer has written to, with its numbering.
 //!
 //! Java: `clients/producer/internals/TxnPartitionMap.java`.
-//! Differs: an entry that holds another identity than asked for is not returned, so late answers cannot touch it.
+//! Differs: knows when a topic was deleted and made again, whose numbering starts over then; an entry that holds another identity than asked for is not returned, so late answers cannot touch it.
 //! Threads: plain data. Locks: none; lives inside the `TransactionManager`.
 
-use crate::common::cluster::{ProducerIdAndEpoch, TopicPartition};
+use std::sync::Arc;
+
+use crate::client::metadata_snapshot::MetadataSnapshot;
+use crate::common::cluster::{ProducerIdAndEpoch, TopicPartition, Uuid};
 use crate::common::fast_hash::FastMap;
 use crate::producer::internals::txn_partition_entry::TxnPartitionEntry;
 
@@ -12,6 +15,10 @@ use crate::producer::internals::txn_partition_entry::TxnPartitionEntry;
 #[derive(Debug, Default)]
 pub(crate) struct TxnPartitionMap {
     entries: FastMap<TopicPartition, TxnPartitionEntry>,
+    /// The id that each topic had when it was looked at last; a topic without an id is not here.
+    topic_ids: FastMap<Arc<str>, Uuid>,
+    /// The version of the snapshot that was looked at last.
+    seen: Option<u64>,
 }
 
 impl TxnPartitionMap {
@@ -55,6 +62,40 @@ impl TxnPartitionMap {
     /// Forgets the numbering, whatever is outstanding: the next batch starts over.
     pub(crate) fn remove(&mut self, tp: &TopicPartition) {
         self.entries.remove(tp);
+    }
+
+    /// The partitions with numbers whose topic was deleted and made again, as far as this snapshot tells something new.
+    pub(crate) fn recreated(&mut self, snapshot: &MetadataSnapshot) -> Vec<TopicPartition> {
+        if self.seen.replace(snapshot.version) == Some(snapshot.version) {
+            return Vec::new();
+        }
+        let mut recreated = Vec::new();
+        for topic in snapshot.topics().filter(|topic| !topic.id.is_zero()) {
+            match self.topic_ids.get_mut(&topic.name) {
+                Some(known) if *known != topic.id => {
+                    log::info!("topic {} was deleted and made again", topic.name);
+                    *known = topic.id;
+                    recreated.push(&topic.name);
+                }
+                Some(_) => {}
+                None => {
+                    self.topic_ids.insert(Arc::clone(&topic.name), topic.id);
+                }
+            }
+        }
+        if recreated.is_empty() {
+            return Vec::new();
+        }
+        let partitions = self.entries.keys();
+        partitions
+            .filter(|tp| recreated.iter().any(|topic| ***topic == *tp.topic()))
+            .cloned()
+            .collect()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&TopicPartition, &TxnPartitionEntry)> {
+        self.entries.iter()
     }
 
     /// The entry, whatever its identity.

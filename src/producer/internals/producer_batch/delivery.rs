@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::common::cluster::{LeaderEpoch, NodeId};
+use crate::common::cluster::{LeaderEpoch, NodeId, Uuid};
 use crate::common::kafka_error::{Attempt, Persisted};
 
 /// The story of a batch after it was sealed.
@@ -20,6 +20,8 @@ pub(super) struct Delivery {
     on_wire: Option<NodeId>,
     /// An attempt ended without an answer: a broker may have written the batch.
     unknown: bool,
+    /// The id of the topic that it was sent to; zero where that is not known.
+    topic_id: Uuid,
     leader_epoch: Option<LeaderEpoch>,
     /// What `failures` was when `leader_epoch` was first seen.
     failures_at_epoch: u32,
@@ -36,6 +38,16 @@ impl Delivery {
 
     pub(super) fn handed_to(&mut self, node: NodeId) {
         self.on_wire = Some(node);
+    }
+
+    pub(super) fn goes_to_topic(&mut self, id: Uuid) {
+        if !id.is_zero() {
+            self.topic_id = id;
+        }
+    }
+
+    pub(super) fn is_of_other_topic(&self, id: Uuid) -> bool {
+        !self.topic_id.is_zero() && !id.is_zero() && self.topic_id != id
     }
 
     pub(super) fn attempt_ended(&mut self, after: Duration, outcome: String, refused: bool) {
@@ -67,6 +79,7 @@ impl Delivery {
         Self {
             attempts: self.attempts.clone(),
             unknown: self.unknown,
+            topic_id: self.topic_id,
             leader_epoch: self.leader_epoch,
             ..Self::default()
         }

@@ -242,6 +242,11 @@ impl Queue {
     }
 
     #[cfg(test)]
+    pub(super) fn batches(&self) -> impl Iterator<Item = &ProducerBatch> {
+        self.batches.iter()
+    }
+
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.batches.len()
     }

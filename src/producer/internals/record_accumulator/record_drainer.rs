@@ -14,7 +14,7 @@ use crate::client::metadata_snapshot::MetadataSnapshot;
 use crate::common::cluster::{NodeId, TopicPartition};
 use crate::common::fast_hash::FastMap;
 use crate::common::sync::Mutex;
-use crate::producer::internals::producer_batch::{ProducerBatch, Splitter};
+use crate::producer::internals::producer_batch::{ProducerBatch, Splitter, UnwrittenBatch};
 use crate::producer::internals::record_accumulator::RecordAccumulator;
 use crate::producer::internals::record_accumulator::partition_queue::{
     LockedQueue, PartitionQueue, Place,
@@ -137,11 +137,10 @@ impl RecordDrainer {
     }
 
     /// Takes the numbers from batches that are certainly not written, and puts them back in their order.
-    pub(crate) fn put_back_unnumbered(&mut self, batches: Vec<ProducerBatch>) {
+    pub(crate) fn put_back_unnumbered(&mut self, batches: Vec<UnwrittenBatch>) {
         // Each goes to the front, so the last one goes first.
-        for mut batch in batches.into_iter().rev() {
-            batch.clear_identity();
-            self.put_back(batch);
+        for batch in batches.into_iter().rev() {
+            self.put_back(batch.without_identity());
         }
     }
 
@@ -213,6 +212,16 @@ impl RecordDrainer {
             }
         }
         all
+    }
+
+    /// Calls `each` with the batches of every queue, first to last.
+    #[cfg(test)]
+    pub(crate) fn for_each_queue(&self, mut each: impl FnMut(&TopicPartition, &[&ProducerBatch])) {
+        for partition in self.accumulator.topics.queues() {
+            let queue = partition.lock();
+            let batches: Vec<_> = queue.batches().collect();
+            each(partition.topic_partition(), &batches);
+        }
     }
 
     pub(super) fn find(&self, tp: &TopicPartition) -> Option<Arc<PartitionQueue>> {

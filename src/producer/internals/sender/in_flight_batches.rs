@@ -237,6 +237,13 @@ impl InFlightBatches {
         elsewhere.cloned().collect()
     }
 
+    /// Every batch that has had no answer, with the numbers of those that were given up.
+    #[cfg(test)]
+    pub(super) fn unanswered(&self) -> impl Iterator<Item = (&TopicPartition, &Place)> {
+        let batches = self.requests.values().flat_map(|request| &request.batches);
+        batches.map(|batch| (&batch.tp, &batch.place))
+    }
+
     /// The nodes that `is_overdue` names and that wait with a partition which has a newer leader elsewhere: with that
     /// partition and that leader.
     pub(super) fn superseded(

@@ -36,6 +36,11 @@ impl LeaderMoves {
         held
     }
 
+    #[cfg(test)]
+    pub(super) fn held(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.held.iter()
+    }
+
     /// The partitions that need not be held any more, now that this request has ended.
     pub(super) fn released(
         &mut self,

@@ -121,6 +121,7 @@ impl<C: KafkaClient> Sender<C> {
         now: Instant,
     ) {
         batches.sort_by(|a, b| a.topic_partition().cmp(b.topic_partition()));
+        let topics = topics(&mut batches, snapshot);
         for batch in &mut batches {
             batch.handed_to(node);
             self.control.metrics().batch_sent(SentBatch {
@@ -129,7 +130,6 @@ impl<C: KafkaClient> Sender<C> {
                 queued: now.saturating_duration_since(batch.created()),
             });
         }
-        let topics = topics(&batches, snapshot);
         let topic_names = topics
             .iter()
             .filter(|topic| !topic.id.is_zero())
@@ -183,7 +183,7 @@ impl TopicBatches {
 }
 
 /// Batches that are sorted by topic, by topic.
-fn topics(batches: &[ProducerBatch], snapshot: &MetadataSnapshot) -> Vec<TopicBatches> {
+fn topics(batches: &mut [ProducerBatch], snapshot: &MetadataSnapshot) -> Vec<TopicBatches> {
     let mut topics: Vec<TopicBatches> = Vec::new();
     for batch in batches {
         let tp = batch.topic_partition();
@@ -191,14 +191,22 @@ fn topics(batches: &[ProducerBatch], snapshot: &MetadataSnapshot) -> Vec<TopicBa
             index: tp.partition(),
             records: records(batch),
         };
-        match topics.last_mut() {
-            Some(last) if *last.name == *tp.topic() => last.partitions.push(data),
-            _ => topics.push(TopicBatches {
-                name: Arc::clone(tp.shared_topic()),
-                id: snapshot.topic(tp.topic()).map_or(Uuid::ZERO, |t| t.id),
-                partitions: vec![data],
-            }),
-        }
+        let id = match topics.last_mut() {
+            Some(last) if *last.name == *tp.topic() => {
+                last.partitions.push(data);
+                last.id
+            }
+            _ => {
+                let id = snapshot.topic(tp.topic()).map_or(Uuid::ZERO, |t| t.id);
+                topics.push(TopicBatches {
+                    name: Arc::clone(tp.shared_topic()),
+                    id,
+                    partitions: vec![data],
+                });
+                id
+            }
+        };
+        batch.goes_to_topic(id);
     }
     topics
 }

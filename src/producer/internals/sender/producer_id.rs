@@ -10,7 +10,7 @@ use crate::client::client_request::{Outcome, RequestBuilder, RequestFailure};
 use crate::client::kafka_client::KafkaClient;
 use crate::common::cluster::ProducerIdAndEpoch;
 use crate::common::error_kind::ErrorKind;
-use crate::common::kafka_error::{KafkaError, Persisted};
+use crate::common::kafka_error::KafkaError;
 use crate::producer::internals::sender::{Keep, Sender};
 use crate::producer::internals::transaction_manager::{TxnRequest, TxnResponse};
 use crate::protocol::errors::Errors;
@@ -43,15 +43,18 @@ impl<C: KafkaClient> Sender<C> {
         }
         manager.lock().restart(&due);
         for tp in &due {
-            let (uncertain, unwritten): (Vec<_>, Vec<_>) = self
-                .accumulator
-                .take_numbered(tp)
-                .into_iter()
-                .partition(|batch| batch.persisted() == Persisted::Maybe);
+            let mut uncertain = Vec::new();
+            let mut unwritten = Vec::new();
+            for batch in self.accumulator.take_numbered(tp) {
+                match batch.into_unwritten() {
+                    Ok(batch) => unwritten.push(batch),
+                    Err(batch) => uncertain.push(batch),
+                }
+            }
             self.accumulator.put_back_unnumbered(unwritten);
             for batch in uncertain {
                 let text = format!(
-                    "the batch of {} record(s) for {tp} lost its place behind a batch that failed, and may have been written before",
+                    "the batch of {} record(s) for {tp} cannot keep its place, since a batch before it failed or its topic was made again, and may have been written before",
                     batch.record_count()
                 );
                 self.fail_batch(batch, KafkaError::new(ErrorKind::OutOfOrderSequence, text));

@@ -268,7 +268,15 @@ impl<C: KafkaClient> Sender<C> {
             return refusal.error.is_retriable();
         };
         let log_start = refusal.response.as_ref().map_or(-1, |r| r.log_start_offset);
-        match manager.lock().can_retry(id, kind, log_start) {
+        let mut manager = manager.lock();
+        let is_gap = matches!(
+            kind,
+            ErrorKind::OutOfOrderSequence | ErrorKind::UnknownProducerId
+        );
+        if is_gap && batch.persisted() == Persisted::Maybe && manager.asks_again(id) {
+            return true;
+        }
+        match manager.can_retry(id, kind, log_start) {
             Verdict::Retry => true,
             // It waits for a new identity, which a batch that may have been written must not get.
             Verdict::Renumber => batch.persisted() == Persisted::No,

@@ -35,6 +35,7 @@ mod frozen_leaders;
 mod idempotent;
 mod plain;
 mod random_faults;
+mod recreated_topics;
 mod responses;
 
 /// No record here has headers.
@@ -254,6 +255,7 @@ impl Fixture {
     /// One pass that leaves the client open.
     fn pass(&mut self) {
         self.sender.run_once().expect("the client is open");
+        self.sender.check_invariants();
     }
 
     /// Answers the oldest request for one partition and lets the Sender handle that.

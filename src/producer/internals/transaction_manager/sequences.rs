@@ -5,6 +5,7 @@
 //! written keep their identity or fail (Java renumbers them and can thereby write them twice).
 //! Threads: the I/O thread. Locks: none.
 
+use crate::client::metadata_snapshot::MetadataSnapshot;
 use crate::common::cluster::{ProducerIdAndEpoch, Sequence, TopicPartition};
 use crate::common::error_kind::ErrorKind;
 use crate::producer::internals::transaction_manager::state::State;
@@ -17,6 +18,17 @@ pub(crate) struct BatchId<'a> {
     pub(crate) tp: &'a TopicPartition,
     pub(crate) identity: ProducerIdAndEpoch,
     pub(crate) first: Sequence,
+}
+
+/// A batch that has a number and no final outcome.
+#[cfg(test)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OutstandingBatch {
+    pub(crate) tp: TopicPartition,
+    pub(crate) identity: ProducerIdAndEpoch,
+    pub(crate) first: Sequence,
+    pub(crate) count: u32,
+    pub(crate) place: Place,
 }
 
 impl TransactionManager {
@@ -105,6 +117,27 @@ impl TransactionManager {
         firsts.collect()
     }
 
+    /// A new view of the cluster: a topic that was made again has nothing of what its predecessor had, so the numbering of
+    /// its partitions starts over, and what may be in the old one does not go to the new one. Returns whether there is any.
+    pub(crate) fn handle_topics(&mut self, snapshot: &MetadataSnapshot) -> bool {
+        let recreated = self.partitions.recreated(snapshot);
+        let any = !recreated.is_empty();
+        for tp in recreated {
+            if let Some(entry) = self.partitions.find_mut(&tp) {
+                entry.worsen(Continuity::Broken);
+            }
+            self.troubled.insert(tp);
+        }
+        any
+    }
+
+    /// Whether a batch that may be written, and that a broker found out of order although it is the next one, is sent once
+    /// more as it is: the broker may have been mistaken, and no other answer can tell what became of the batch.
+    pub(crate) fn asks_again(&mut self, batch: BatchId<'_>) -> bool {
+        let entry = self.partitions.get_mut(batch.tp, batch.identity);
+        entry.is_some_and(|entry| entry.asks_again(batch.first))
+    }
+
     /// The partitions that must start over and have no request pending. Their numbered batches are then taken out of
     /// the queues: those that may have been written fail, the others lose their numbers; [`restart`](Self::restart)
     /// follows.
@@ -146,6 +179,35 @@ impl TransactionManager {
             Some(identity) if used => self.bump_epoch(identity),
             _ => (),
         }
+    }
+
+    /// Panics where the numbering of a partition contradicts itself. Returns every outstanding batch: partition, identity,
+    /// first number, count and place.
+    #[cfg(test)]
+    pub(crate) fn check_invariants(&self) -> Vec<OutstandingBatch> {
+        let mut outstanding = Vec::new();
+        for (tp, entry) in self.partitions.iter() {
+            entry.check_invariants();
+            let is_whole = entry.continuity() == Continuity::Whole;
+            assert!(
+                is_whole || self.troubled.contains(tp),
+                "{tp} waits for nothing"
+            );
+            let identity = entry.identity();
+            if let Some(current) = self.producer_id_and_epoch() {
+                let is_same = identity.producer_id == current.producer_id;
+                assert!(!is_same || identity.epoch <= current.epoch, "{tp} is ahead");
+            }
+            let batches = entry.outstanding();
+            outstanding.extend(batches.map(|(first, count, place)| OutstandingBatch {
+                tp: tp.clone(),
+                identity,
+                first,
+                count,
+                place,
+            }));
+        }
+        outstanding
     }
 
     fn bump_epoch(&mut self, from: ProducerIdAndEpoch) {

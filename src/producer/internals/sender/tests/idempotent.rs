@@ -213,8 +213,12 @@ fn a_batch_that_may_be_written_fails_instead_of_starting_over() {
     fixture.disconnect();
     fixture.advance(BACKOFF);
     fixture.pass();
-    assert_eq!(fixture.numbers(0), [(0, 1)], "the same numbers");
-    fixture.answer(0, Errors::OutOfOrderSequenceNumber, -1);
+    for _ in 0..3 {
+        assert_eq!(fixture.numbers(0), [(0, 1)], "the same numbers");
+        fixture.answer(0, Errors::OutOfOrderSequenceNumber, -1);
+        fixture.advance(BACKOFF);
+        fixture.pass();
+    }
     let error = error(&future);
     assert_eq!(error.kind(), ErrorKind::OutOfOrderSequence);
     assert_eq!(error.persisted(), Persisted::Maybe);
@@ -223,6 +227,23 @@ fn a_batch_that_may_be_written_fails_instead_of_starting_over() {
     assert_eq!(fixture.numbers(0), [(1, 0)]);
     fixture.answer(0, Errors::None, 9);
     assert_eq!(offset(&next), 9);
+}
+
+/// Out of order at the expected number contradicts what the broker said before, so it is asked once more.
+#[test]
+fn a_batch_that_may_be_written_survives_a_mistaken_refusal() {
+    let mut fixture = Fixture::warm(Setup::default());
+    let future = fixture.append(0);
+    fixture.pass();
+    fixture.disconnect();
+    fixture.advance(BACKOFF);
+    fixture.pass();
+    fixture.answer(0, Errors::OutOfOrderSequenceNumber, -1);
+    fixture.advance(BACKOFF);
+    fixture.pass();
+    assert_eq!(fixture.numbers(0), [(0, 1)]);
+    fixture.answer(0, Errors::DuplicateSequenceNumber, -1);
+    assert!(future.try_get().expect("done").is_ok());
 }
 
 /// Java: `SenderTest.testCorrectHandlingOfOutOfOrderResponsesWhenSecondSucceeds`. Scenario: ID7.
