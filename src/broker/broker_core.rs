@@ -7,14 +7,19 @@
 
 use std::time::{Duration, Instant};
 
+use crate::broker::cluster::brokers::Life;
 use crate::broker::cluster::topics::{TopicDefaults, Topics};
 use crate::broker::coordinator::coordinators::{CoordinatorSettings, Coordinators};
 use crate::broker::faults::{Action, Faults, Targets};
+use crate::broker::handlers::produce::DelayedProduce;
 use crate::broker::kafka_apis::{self, Answer};
 use crate::common::cluster::NodeId;
+use crate::common::time::earlier;
 use crate::protocol::api_keys::ApiKeys;
 use crate::protocol::headers::RequestHeader;
 use crate::protocol::requests::{RequestBody, ResponseBody};
+
+mod cluster_events;
 
 /// Which connection a request came on: a broker's, by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,8 +82,36 @@ enum Parked {
         request: Incoming,
         deadline: Instant,
     },
+    /// A write that waits until enough replicas have it, until its deadline.
+    Produce {
+        request: Incoming,
+        delayed: DelayedProduce,
+        struck: Option<Action>,
+        deadline: Instant,
+    },
     /// A finished reply that a fault holds back.
     Reply { reply: Reply, due: Instant },
+    /// A request that came to a broker that stands still.
+    Unread(Incoming),
+}
+
+impl Parked {
+    fn connection(&self) -> ConnectionId {
+        match self {
+            Parked::Fetch { request, .. }
+            | Parked::Produce { request, .. }
+            | Parked::Unread(request) => request.connection,
+            Parked::Reply { reply, .. } => reply.connection,
+        }
+    }
+
+    fn due(&self) -> Option<Instant> {
+        match self {
+            Parked::Fetch { deadline, .. } | Parked::Produce { deadline, .. } => Some(*deadline),
+            Parked::Reply { due, .. } => Some(*due),
+            Parked::Unread(_) => None,
+        }
+    }
 }
 
 impl BrokerCore {
@@ -96,65 +129,46 @@ impl BrokerCore {
     /// Handles one request; appends the replies that are ready, which may answer earlier requests too.
     pub(crate) fn handle(&mut self, request: Incoming, now: Now, replies: &mut Vec<Reply>) {
         self.count(request.header.api);
+        self.topics.poll(now.monotonic);
         self.coordinators.elect(&self.topics.alive(), now.monotonic);
-        let struck = self.strike(&request);
-        match struck {
-            Some(Action::DropConnection) => replies.push(close(&request)),
-            Some(Action::Error(kind)) => {
-                let action = ReplyAction::Send(kafka_apis::error_response(&request, kind));
-                replies.push(reply(&request, action));
-            }
-            _ => self.answer(request, struck, now, replies),
+        match self.topics.brokers().life(request.connection.broker) {
+            Life::Running => self.begin(request, now, replies),
+            Life::Frozen => self.parked.push(Parked::Unread(request)),
+            // Its connections are gone, and so is the request.
+            Life::Down => {}
         }
         self.poll(now, replies);
     }
 
-    /// Does what has become due at the coordinators, and appends the replies that have: fetches with data or out of time, replies that were held back.
+    /// Does what has become due in the cluster, and appends the replies that this makes ready.
     pub(crate) fn poll(&mut self, now: Now, replies: &mut Vec<Reply>) {
+        self.topics.poll(now.monotonic);
         self.coordinators.elect(&self.topics.alive(), now.monotonic);
         self.coordinators.poll(&mut self.topics, now);
-        let mut still_parked = Vec::new();
+        self.topics.replicate(now.monotonic);
         for parked in std::mem::take(&mut self.parked) {
-            match parked {
-                Parked::Reply { reply, due } if due <= now.monotonic => replies.push(reply),
-                Parked::Fetch { request, deadline } => {
-                    let in_time = deadline > now.monotonic;
-                    match kafka_apis::fetch_again(self, &request, in_time) {
-                        Some(body) => replies.push(reply(&request, ReplyAction::Send(body))),
-                        None => still_parked.push(Parked::Fetch { request, deadline }),
-                    }
-                }
-                waiting => still_parked.push(waiting),
+            let broker = parked.connection().broker;
+            if self.topics.brokers().is_running(broker) {
+                self.look_at(parked, now, replies);
+            } else {
+                self.parked.push(parked);
             }
         }
-        self.parked = still_parked;
     }
 
     /// When `poll` has something to do at the latest.
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
-        let due = |parked: &Parked| match parked {
-            Parked::Fetch { deadline, .. } => *deadline,
-            Parked::Reply { due, .. } => *due,
-        };
-        let parked = self.parked.iter().map(due);
-        parked.chain(self.coordinators.next_timeout()).min()
+        let brokers = self.topics.brokers();
+        let awake = |parked: &&Parked| brokers.is_running(parked.connection().broker);
+        let parked = self.parked.iter().filter(awake).filter_map(Parked::due);
+        let cluster = earlier(self.topics.next_timeout(), self.coordinators.next_timeout());
+        earlier(parked.min(), cluster)
     }
 
     /// Forgets what waits for a connection that is gone.
     pub(crate) fn connection_closed(&mut self, connection: ConnectionId) {
-        self.parked.retain(|parked| match parked {
-            Parked::Fetch { request, .. } => request.connection != connection,
-            Parked::Reply { reply, .. } => reply.connection != connection,
-        });
-    }
-
-    /// Forgets what waits at a broker that stops.
-    pub(crate) fn broker_stopped(&mut self, broker: NodeId) {
-        self.topics.broker_stopped(broker);
-        self.parked.retain(|parked| match parked {
-            Parked::Fetch { request, .. } => request.connection.broker != broker,
-            Parked::Reply { reply, .. } => reply.connection.broker != broker,
-        });
+        self.parked
+            .retain(|parked| parked.connection() != connection);
     }
 
     /// How many requests of an API were handled so far.
@@ -174,6 +188,19 @@ impl BrokerCore {
         self.faults.strike(request.connection.broker, &targets)
     }
 
+    /// Begins a request at a broker that runs.
+    fn begin(&mut self, request: Incoming, now: Now, replies: &mut Vec<Reply>) {
+        let struck = self.strike(&request);
+        match struck {
+            Some(Action::DropConnection) => replies.push(close(&request)),
+            Some(Action::Error(kind)) => {
+                let action = ReplyAction::Send(kafka_apis::error_response(&request, kind));
+                replies.push(reply(&request, action));
+            }
+            _ => self.answer(request, struck, now, replies),
+        }
+    }
+
     fn answer(
         &mut self,
         request: Incoming,
@@ -190,18 +217,72 @@ impl BrokerCore {
                 self.parked.push(Parked::Fetch { request, deadline });
                 return;
             }
+            Answer::WhenReplicated(delayed, patience) => {
+                self.topics.replicate(now.monotonic);
+                let waiting = Parked::Produce {
+                    request,
+                    delayed,
+                    struck,
+                    deadline: now.monotonic + patience.min(LONGEST_WAIT),
+                };
+                self.look_at(waiting, now, replies);
+                return;
+            }
         };
+        self.finish(&request, struck, action, now, replies);
+    }
+
+    /// Answers what waits if it can be answered, and parks it again if not.
+    fn look_at(&mut self, parked: Parked, now: Now, replies: &mut Vec<Reply>) {
+        let in_time = parked.due().is_none_or(|due| due > now.monotonic);
+        match parked {
+            Parked::Unread(request) => self.begin(request, now, replies),
+            Parked::Reply { reply, .. } if !in_time => replies.push(reply),
+            Parked::Fetch { request, deadline } => {
+                match kafka_apis::fetch_again(self, &request, in_time) {
+                    Some(body) => replies.push(reply(&request, ReplyAction::Send(body))),
+                    None => self.parked.push(Parked::Fetch { request, deadline }),
+                }
+            }
+            Parked::Produce {
+                request,
+                mut delayed,
+                struck,
+                deadline,
+            } => match delayed.try_complete(&self.topics, in_time) {
+                Some(response) => {
+                    let action = ReplyAction::Send(response.into());
+                    self.finish(&request, struck, action, now, replies);
+                }
+                None => self.parked.push(Parked::Produce {
+                    request,
+                    delayed,
+                    struck,
+                    deadline,
+                }),
+            },
+            waiting => self.parked.push(waiting),
+        }
+    }
+
+    /// Sends an answer, or does with it what a fault says.
+    fn finish(
+        &mut self,
+        request: &Incoming,
+        struck: Option<Action>,
+        action: ReplyAction,
+        now: Now,
+        replies: &mut Vec<Reply>,
+    ) {
         match struck {
-            Some(Action::LoseResponse) => replies.push(close(&request)),
+            Some(Action::LoseResponse) => replies.push(close(request)),
             Some(Action::Silence) => {}
             Some(Action::Delay(by)) => {
                 let due = now.monotonic + by.min(LONGEST_WAIT);
-                self.parked.push(Parked::Reply {
-                    reply: reply(&request, action),
-                    due,
-                });
+                let reply = reply(request, action);
+                self.parked.push(Parked::Reply { reply, due });
             }
-            _ => replies.push(reply(&request, action)),
+            _ => replies.push(reply(request, action)),
         }
     }
 

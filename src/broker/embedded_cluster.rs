@@ -140,37 +140,40 @@ impl EmbeddedCluster {
         self.core.lock().topics.grow(name, count)
     }
 
-    /// Makes another broker lead a partition, under the next leader epoch.
+    /// Makes another replica lead a partition, under the next leader epoch.
     ///
     /// # Errors
-    /// Where there is no such partition, or the broker does not run.
+    /// Where there is no such partition, or the broker does not run or is not in the partition's ISR.
     pub fn move_leader(&self, topic: &str, partition: i32, broker: i32) -> Result<(), KafkaError> {
         let mut core = self.core.lock();
-        if !core.topics.is_alive(NodeId(broker)) {
-            return Err(KafkaError::illegal_argument(format!(
-                "broker {broker} does not run"
-            )));
-        }
-        let Some(found) = core.topics.partition_mut(topic, partition) else {
+        let Some(found) = core.topics.partition(topic, partition) else {
             return Err(no_such_partition(topic, partition));
         };
-        found.lead(Some(NodeId(broker)));
+        let isr = found.current().isr.clone();
+        let moved = core
+            .topics
+            .move_leader(topic, partition, NodeId(broker), self.time.now());
         drop(core);
         self.channel.submit(Work::Poll);
-        Ok(())
+        if moved {
+            return Ok(());
+        }
+        let isr: Vec<i32> = isr.iter().map(|node| node.0).collect();
+        let text = format!(
+            "broker {broker} cannot lead {topic}-{partition}: it must run and be in the ISR {isr:?}"
+        );
+        Err(KafkaError::illegal_argument(text))
     }
 
     /// The broker that leads a partition, where there is one.
     pub fn leader(&self, topic: &str, partition: i32) -> Option<i32> {
         let core = self.core.lock();
-        core.topics
-            .partition(topic, partition)?
-            .leader
-            .map(|node| node.0)
+        let found = core.topics.partition(topic, partition)?;
+        found.current().leader.map(|node| node.0)
     }
 
-    /// Stops a broker as `kill -9` would: its port closes, its connections end, other brokers lead what it led. Returns
-    /// whether it ran.
+    /// Stops a broker in order: others lead what it led, with all that it had; its port closes, its connections end.
+    /// Returns whether it ran.
     pub fn stop_broker(&self, broker: i32) -> bool {
         let id = NodeId(broker);
         let server = self
@@ -181,7 +184,7 @@ impl EmbeddedCluster {
         let Some(server) = server else {
             return false;
         };
-        self.core.lock().broker_stopped(id);
+        self.core.lock().broker_stopped(id, self.time.now());
         server.stop();
         self.channel.submit(Work::Poll);
         true
@@ -206,10 +209,12 @@ impl EmbeddedCluster {
         drop(brokers);
         let server = SocketServer::start(id, address, &self.channel)
             .map_err(|error| no_start(broker, error))?;
-        self.core
-            .lock()
-            .topics
-            .broker_started(id, address.ip().to_string(), address.port());
+        self.core.lock().broker_started(
+            id,
+            address.ip().to_string(),
+            address.port(),
+            self.time.now(),
+        );
         if let Some(found) = self.brokers.lock().get_mut(&id) {
             found.server = Some(server);
         }
@@ -232,7 +237,11 @@ impl EmbeddedCluster {
         let mut core = self.core.lock();
         let found = core.topics.partition_mut(topic, partition);
         found
-            .map(|partition| partition.producers.forget_all())
+            .map(|partition| {
+                partition
+                    .copies_mut()
+                    .for_each(|c| c.producers.forget_all())
+            })
             .is_some()
     }
 
@@ -241,25 +250,27 @@ impl EmbeddedCluster {
         self.core.lock().handled(api.key())
     }
 
-    /// Every record of a partition, in order.
+    /// Every record of a partition, in order, as its leader has it; nothing while no broker leads it.
     ///
     /// # Errors
     /// Where there is no such partition.
     pub fn records(&self, topic: &str, partition: i32) -> Result<Vec<StoredRecord>, KafkaError> {
         let core = self.core.lock();
         let found = core.topics.partition(topic, partition);
-        found
-            .map(|partition| partition.log.records().map(StoredRecord::from).collect())
-            .ok_or_else(|| no_such_partition(topic, partition))
+        let partition = found.ok_or_else(|| no_such_partition(topic, partition))?;
+        let records = partition
+            .leader_replica()
+            .map(|replica| replica.log.records().map(StoredRecord::from).collect());
+        Ok(records.unwrap_or_default())
     }
 
-    /// The offset that the next record of a partition gets, where there is such a partition.
+    /// The offset that the next record of a partition gets, where there is such a partition and a broker leads it.
     pub fn end_offset(&self, topic: &str, partition: i32) -> Option<i64> {
-        self.core
-            .lock()
-            .topics
-            .partition(topic, partition)
-            .map(|partition| partition.log.end_offset())
+        let core = self.core.lock();
+        let found = core.topics.partition(topic, partition)?;
+        found
+            .leader_replica()
+            .map(|replica| replica.log.end_offset())
     }
 }
 
@@ -412,10 +423,11 @@ impl EmbeddedCluster {
         let server = SocketServer::start(NodeId(id), wanted, &self.channel)
             .map_err(|error| no_start(id, error))?;
         let address = server.address();
-        self.core.lock().topics.broker_started(
+        self.core.lock().broker_started(
             NodeId(id),
             address.ip().to_string(),
             address.port(),
+            self.time.now(),
         );
         self.brokers.lock().insert(
             NodeId(id),

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use crate::broker::broker_core::{BrokerCore, Incoming, Now};
+use crate::broker::handlers::produce::DelayedProduce;
 use crate::broker::handlers::{
     At, add_offsets_to_txn, add_partitions_to_txn, api_versions, create_topics, end_txn, fetch,
     find_coordinator, init_producer_id, list_offsets, metadata, offset_fetch, produce,
@@ -27,6 +28,8 @@ pub(crate) enum Answer {
     Close,
     /// A fetch that found too little: ask again when there is more, until this much time has gone.
     WhenData(Duration),
+    /// A write that waits for its followers: ask again when they have copied, until this much time has gone.
+    WhenReplicated(DelayedProduce, Duration),
 }
 
 /// Answers a request.
@@ -42,7 +45,7 @@ pub(crate) fn handle(core: &mut BrokerCore, request: &Incoming, now: Now) -> Ans
         RequestBody::ApiVersions(body) => {
             Answer::Now(api_versions::handle(core, version, body).into())
         }
-        RequestBody::Metadata(body) => Answer::Now(metadata::handle(core, body).into()),
+        RequestBody::Metadata(body) => Answer::Now(metadata::handle(core, broker, body).into()),
         RequestBody::CreateTopics(body) => Answer::Now(create_topics::handle(core, body).into()),
         RequestBody::InitProducerId(body) => {
             Answer::Now(init_producer_id::handle(core, at, body).into())

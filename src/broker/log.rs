@@ -1,5 +1,6 @@
-//! What one partition keeps: its batches, and what it remembers of its producers.
+//! What one replica keeps: its batches, what it remembers of its producers, and which leader wrote what.
 
+pub(crate) mod leader_epochs;
 pub(crate) mod producer_state;
 pub(crate) mod transaction_index;
 pub(crate) mod unified_log;

@@ -51,8 +51,7 @@ impl Fixture {
         };
         let mut core = BrokerCore::new(defaults);
         for id in 1..=3 {
-            core.topics
-                .broker_started(NodeId(id), "127.0.0.1".to_owned(), 9000);
+            core.broker_started(NodeId(id), "127.0.0.1".to_owned(), 9000, SystemTime.now());
         }
         let plan = TopicPlan {
             partitions: 3,
@@ -500,6 +499,7 @@ fn api(request: &RequestBody) -> Api {
 fn leaders_move_when_a_broker_stops() {
     let mut fixture = Fixture::new();
     fixture.produce(1, 0);
-    fixture.core.broker_stopped(NodeId(1));
+    let now = fixture.now.monotonic;
+    fixture.core.broker_stopped(NodeId(1), now);
     assert_eq!(fixture.produce(2, 0).base_offset, 1);
 }

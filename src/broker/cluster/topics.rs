@@ -5,27 +5,26 @@
 //! Threads: plain data. Locks: none.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
+use crate::broker::cluster::brokers::{Brokers, Timings};
 use crate::broker::cluster::partition::Partition;
 use crate::broker::log::unified_log::LogConfig;
 use crate::common::cluster::{NodeId, Uuid};
+use crate::common::time::earlier;
 use crate::protocol::errors::Errors;
 
-/// Every topic, and which brokers are alive.
+mod controller;
+
+/// Every topic, and the brokers.
 #[derive(Debug)]
 pub(crate) struct Topics {
-    brokers: BTreeMap<NodeId, BrokerState>,
+    brokers: Brokers,
     topics: BTreeMap<String, Topic>,
     defaults: TopicDefaults,
     topics_created: u64,
-}
-
-/// Where a broker listens, and whether it runs.
-#[derive(Debug, Clone)]
-pub(crate) struct BrokerState {
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    pub(crate) alive: bool,
+    /// Partitions in which followers may have something to do, by topic and number: at once, or at a time.
+    unsettled: BTreeMap<(String, usize), Option<Instant>>,
 }
 
 /// What a topic gets that says nothing itself.
@@ -42,15 +41,17 @@ pub(crate) struct TopicDefaults {
 pub(crate) struct Topic {
     pub(crate) id: Uuid,
     pub(crate) partitions: Vec<Partition>,
+    log: LogConfig,
 }
 
 impl Topics {
     pub(crate) fn new(defaults: TopicDefaults) -> Self {
         Self {
-            brokers: BTreeMap::new(),
+            brokers: Brokers::new(Timings::default()),
             topics: BTreeMap::new(),
             defaults,
             topics_created: 0,
+            unsettled: BTreeMap::new(),
         }
     }
 
@@ -58,33 +59,12 @@ impl Topics {
         &self.defaults
     }
 
-    pub(crate) fn brokers(&self) -> &BTreeMap<NodeId, BrokerState> {
+    pub(crate) fn brokers(&self) -> &Brokers {
         &self.brokers
     }
 
-    /// The broker runs from now on, and leads again where nobody else can.
-    pub(crate) fn broker_started(&mut self, id: NodeId, host: String, port: u16) {
-        self.brokers.insert(
-            id,
-            BrokerState {
-                host,
-                port,
-                alive: true,
-            },
-        );
-        self.elect_leaders();
-    }
-
-    /// The broker is gone; other replicas lead what it led.
-    pub(crate) fn broker_stopped(&mut self, id: NodeId) {
-        if let Some(broker) = self.brokers.get_mut(&id) {
-            broker.alive = false;
-        }
-        self.elect_leaders();
-    }
-
-    pub(crate) fn is_alive(&self, id: NodeId) -> bool {
-        self.brokers.get(&id).is_some_and(|broker| broker.alive)
+    pub(crate) fn timings_mut(&mut self) -> &mut Timings {
+        &mut self.brokers.timings
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &Topic)> {
@@ -107,9 +87,39 @@ impl Topics {
         self.topics.get(topic)?.partitions.get(partition)
     }
 
+    /// For a change, after which `replicate` looks at the partition.
     pub(crate) fn partition_mut(&mut self, topic: &str, partition: i32) -> Option<&mut Partition> {
         let partition = usize::try_from(partition).ok()?;
-        self.topics.get_mut(topic)?.partitions.get_mut(partition)
+        let found = self.topics.get_mut(topic)?.partitions.get_mut(partition)?;
+        self.unsettled.insert((topic.to_owned(), partition), None);
+        Some(found)
+    }
+
+    /// Followers copy what is due, and the ISR follows; what cannot be done now is done later.
+    pub(crate) fn replicate(&mut self, now: Instant) {
+        let due = |at: &Option<Instant>| at.is_none_or(|at| at <= now);
+        let keys: Vec<_> = self
+            .unsettled
+            .iter()
+            .filter(|(_, at)| due(at))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in keys {
+            let found = self
+                .topics
+                .get_mut(&key.0)
+                .and_then(|topic| topic.partitions.get_mut(key.1));
+            match found.and_then(|partition| partition.replicate(&self.brokers, now)) {
+                Some(next) => self.unsettled.insert(key, Some(next)),
+                None => self.unsettled.remove(&key),
+            };
+        }
+    }
+
+    /// When `poll` or `replicate` has something to do.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        let copies = self.unsettled.values().flatten().min().copied();
+        earlier(copies, self.brokers.next_timeout())
     }
 
     pub(crate) fn partitions_mut(&mut self) -> impl Iterator<Item = &mut Partition> {
@@ -117,13 +127,11 @@ impl Topics {
         topics.flat_map(|topic| &mut topic.partitions)
     }
 
-    /// The brokers that run, by number.
+    /// The brokers that the controller counts on, by number.
     pub(crate) fn alive(&self) -> Vec<NodeId> {
-        let brokers = self.brokers.iter();
+        let mut brokers = self.brokers.ids();
+        brokers.retain(|id| self.brokers.is_alive(*id));
         brokers
-            .filter(|(_, broker)| broker.alive)
-            .map(|(id, _)| *id)
-            .collect()
     }
 
     /// Makes a topic. `-1` partitions or replicas mean the cluster's default.
@@ -134,28 +142,34 @@ impl Topics {
     ) -> Result<&Topic, (Errors, String)> {
         let (partitions, replication_factor) = self.check_plan(name, plan)?;
         self.topics_created += 1;
-        let id = topic_id(self.topics_created);
-        let brokers: Vec<NodeId> = self.brokers.keys().copied().collect();
-        let replicas = |partition: usize| -> Vec<NodeId> {
-            // Round robin, so that leaders are spread evenly; the offset spreads topics of one partition too.
-            let first = partition + self.topics.len();
-            (0..replication_factor)
-                .map(|r| brokers[(first + r) % brokers.len()])
-                .collect()
+        // Round robin, so that leaders are spread evenly; the offset spreads topics of one partition too.
+        let assignments = match &plan.assignments {
+            assigned if !assigned.is_empty() => assigned.clone(),
+            _ => {
+                let first = self.topics.len();
+                let placed = first..first + partitions;
+                placed
+                    .map(|first| self.place(first, replication_factor))
+                    .collect()
+            }
         };
-        let mut made = Topic {
-            id,
-            partitions: Vec::new(),
+        let log = plan.log.unwrap_or(self.defaults.log);
+        let make = |replicas| Partition::new(replicas, log, &self.brokers);
+        let made = Topic {
+            id: topic_id(self.topics_created),
+            partitions: assignments.into_iter().map(make).collect(),
+            log,
         };
-        for partition in 0..partitions {
-            made.partitions.push(Partition::new(
-                replicas(partition),
-                plan.log.unwrap_or(self.defaults.log),
-            ));
-        }
         self.topics.insert(name.to_owned(), made);
-        self.elect_leaders();
         Ok(&self.topics[name])
+    }
+
+    /// The next brokers in turn.
+    fn place(&self, first: usize, replicas: usize) -> Vec<NodeId> {
+        let brokers = self.brokers.ids();
+        (0..replicas)
+            .map(|r| brokers[(first + r) % brokers.len()])
+            .collect()
     }
 
     pub(crate) fn check_plan(
@@ -175,6 +189,9 @@ impl Topics {
                 format!("topic {name} exists already"),
             ));
         }
+        if !plan.assignments.is_empty() {
+            return self.check_assignments(name, &plan.assignments);
+        }
         let wanted = if plan.partitions == -1 {
             self.defaults.partitions
         } else {
@@ -193,7 +210,7 @@ impl Topics {
         } else {
             plan.replication_factor
         };
-        let brokers = self.brokers.len();
+        let brokers = self.brokers.ids().len();
         let replicas = usize::try_from(wanted)
             .ok()
             .filter(|n| (1..=brokers).contains(n));
@@ -206,57 +223,66 @@ impl Topics {
         Ok((partitions, replicas))
     }
 
+    /// Every partition must have as many replicas as the first one, each on another broker that exists.
+    fn check_assignments(
+        &self,
+        name: &str,
+        assignments: &[Vec<NodeId>],
+    ) -> Result<(usize, usize), (Errors, String)> {
+        let replicas = assignments.first().map_or(0, Vec::len);
+        let wrong = assignments.iter().find(|nodes| {
+            let different: BTreeSet<_> = nodes.iter().collect();
+            let known = nodes.iter().all(|node| self.brokers.get(*node).is_some());
+            !known || different.len() != nodes.len() || nodes.len() != replicas || nodes.is_empty()
+        });
+        match wrong {
+            None => Ok((assignments.len(), replicas)),
+            Some(nodes) => {
+                let text = format!(
+                    "the replicas {nodes:?} of topic {name} are not {replicas} brokers that exist"
+                );
+                Err((Errors::InvalidReplicaAssignment, text))
+            }
+        }
+    }
+
     /// Adds partitions to a topic up to a new count; returns whether the topic exists and the count grew.
     pub(crate) fn grow(&mut self, name: &str, count: usize) -> bool {
-        let brokers: Vec<NodeId> = self.brokers.keys().copied().collect();
-        let log = self.defaults.log;
-        let Some(topic) = self
-            .topics
-            .get_mut(name)
-            .filter(|topic| topic.partitions.len() < count)
-        else {
+        let Some(topic) = self.topics.get(name) else {
             return false;
         };
+        let before = topic.partitions.len();
         let replicas = topic
             .partitions
             .first()
             .map_or(1, |partition| partition.replicas.len());
-        for partition in topic.partitions.len()..count {
-            let nodes = (0..replicas)
-                .map(|r| brokers[(partition + r) % brokers.len()])
-                .collect();
-            topic.partitions.push(Partition::new(nodes, log));
+        let placed: Vec<_> = (before..count)
+            .map(|first| self.place(first, replicas))
+            .collect();
+        if let Some(topic) = self.topics.get_mut(name) {
+            for replicas in placed {
+                topic
+                    .partitions
+                    .push(Partition::new(replicas, topic.log, &self.brokers));
+            }
         }
-        self.elect_leaders();
-        true
+        before < count
     }
 
     /// Deletes a topic with all that it holds; returns whether there was one.
     pub(crate) fn delete(&mut self, name: &str) -> bool {
         self.topics.remove(name).is_some()
     }
-
-    fn elect_leaders(&mut self) {
-        let alive: BTreeSet<NodeId> = self
-            .brokers
-            .iter()
-            .filter(|(_, b)| b.alive)
-            .map(|(id, _)| *id)
-            .collect();
-        for topic in self.topics.values_mut() {
-            for partition in &mut topic.partitions {
-                partition.elect(|node| alive.contains(&node));
-            }
-        }
-    }
 }
 
 /// What a topic to be made shall look like.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct TopicPlan {
     pub(crate) partitions: i32,
     pub(crate) replication_factor: i16,
     pub(crate) log: Option<LogConfig>,
+    /// The replicas of each partition; where there are none, the cluster chooses.
+    pub(crate) assignments: Vec<Vec<NodeId>>,
 }
 
 impl TopicPlan {
@@ -265,6 +291,7 @@ impl TopicPlan {
         partitions: -1,
         replication_factor: -1,
         log: None,
+        assignments: Vec::new(),
     };
 }
 
@@ -287,6 +314,11 @@ const MOST_PARTITIONS: usize = 100_000;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::common::time::{SystemTime, Time};
+
+    fn now() -> Instant {
+        SystemTime.now()
+    }
 
     fn three_brokers() -> Topics {
         let log = LogConfig::default();
@@ -297,7 +329,7 @@ mod tests {
             log,
         });
         for id in 1..=3 {
-            topics.broker_started(NodeId(id), "127.0.0.1".into(), 9000);
+            topics.broker_started(NodeId(id), "127.0.0.1".into(), 9000, now());
         }
         topics
     }
@@ -316,11 +348,11 @@ mod tests {
                 .expect("made")
                 .partitions
                 .iter()
-                .map(|p| p.leader.expect("led").0)
+                .map(|p| p.current().leader.expect("led").0)
                 .collect()
         };
         assert_eq!(leaders(&topics), [1, 2, 3]);
-        topics.broker_stopped(NodeId(2));
+        topics.broker_stopped(NodeId(2), now());
         assert_eq!(leaders(&topics), [1, 3, 3]);
     }
 

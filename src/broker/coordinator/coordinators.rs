@@ -7,6 +7,7 @@
 use std::time::{Duration, Instant};
 
 use crate::broker::broker_core::Now;
+use crate::broker::cluster::partition::Partition;
 use crate::broker::cluster::topics::Topics;
 use crate::broker::coordinator::coordinator_map::CoordinatorMap;
 use crate::broker::coordinator::group_offsets::GroupOffsets;
@@ -168,7 +169,8 @@ impl Coordinators {
             let before = now.wall_clock_ms.saturating_sub(kept.unwrap_or(i64::MAX));
             topics
                 .partitions_mut()
-                .for_each(|partition| partition.producers.expire(before));
+                .flat_map(Partition::copies_mut)
+                .for_each(|replica| replica.producers.expire(before));
         }
     }
 
@@ -262,15 +264,18 @@ fn write_marker(
     producer: ProducerIdAndEpoch,
     now: Now,
 ) -> bool {
-    let Some(partition) = topics.partition_mut(topic, partition) else {
+    let Some(found) = topics.partition(topic, partition) else {
         return true;
     };
-    if partition.leader.is_none() {
+    let leader = found.current().leader;
+    let Some(leader) = leader.filter(|id| topics.brokers().is_running(*id)) else {
         return false;
-    }
+    };
     let batch = IncomingBatch::marker(marker, producer, now.wall_clock_ms);
-    partition.append(batch, now.wall_clock_ms);
-    true
+    topics
+        .partition_mut(topic, partition)
+        .and_then(|found| found.append(leader, batch, now.wall_clock_ms))
+        .is_some()
 }
 
 /// The highest level of the feature `transaction.version`.

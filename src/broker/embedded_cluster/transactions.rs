@@ -14,7 +14,7 @@ use crate::common::kafka_error::KafkaError;
 
 impl EmbeddedCluster {
     /// The records of a partition that a consumer with `isolation.level=read_committed` sees: none of an aborted
-    /// transaction, and none from the first record of an open one on.
+    /// transaction, and none from the first record of an open one on; none at all while no broker leads it.
     ///
     /// # Errors
     /// Where there is no such partition.
@@ -26,6 +26,9 @@ impl EmbeddedCluster {
         let core = self.core.lock();
         let found = core.topics.partition(topic, partition);
         let found = found.ok_or_else(|| no_such_partition(topic, partition))?;
+        let Some(found) = found.leader_replica() else {
+            return Ok(Vec::new());
+        };
         let transactions = found.producers.transactions();
         let records = found
             .log
@@ -40,7 +43,7 @@ impl EmbeddedCluster {
     pub fn last_stable_offset(&self, topic: &str, partition: i32) -> Option<i64> {
         let core = self.core.lock();
         let found = core.topics.partition(topic, partition)?;
-        Some(found.last_stable_offset())
+        Some(found.leader_replica()?.last_stable_offset())
     }
 
     /// The transactional ids whose transaction is open, or decided but not complete.
@@ -116,7 +119,7 @@ impl EmbeddedCluster {
 
     fn move_coordinator(&self, kind: KeyType, key: &str, broker: i32) -> Result<(), KafkaError> {
         let mut core = self.core.lock();
-        if !core.topics.is_alive(NodeId(broker)) {
+        if !core.topics.brokers().is_alive(NodeId(broker)) {
             let text = format!("broker {broker} does not run");
             return Err(KafkaError::illegal_argument(text));
         }

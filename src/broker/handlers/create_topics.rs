@@ -10,6 +10,7 @@
 use crate::broker::broker_core::BrokerCore;
 use crate::broker::cluster::topics::TopicPlan;
 use crate::broker::log::unified_log::LogConfig;
+use crate::common::cluster::NodeId;
 use crate::protocol::errors::Errors;
 use crate::protocol::messages::create_topics::{
     CreatableTopic, CreatableTopicResult, CreateTopicsRequest, CreateTopicsResponse,
@@ -74,7 +75,6 @@ fn create(
     }
 }
 
-/// Manual assignments count for their number only: replicas share one log.
 fn plan(core: &BrokerCore, topic: &CreatableTopic) -> Result<TopicPlan, String> {
     let mut log = core.topics.defaults().log;
     for config in &topic.configs {
@@ -84,16 +84,14 @@ fn plan(core: &BrokerCore, topic: &CreatableTopic) -> Result<TopicPlan, String> 
             config.value.as_deref().unwrap_or_default(),
         )?;
     }
-    let assigned = i32::try_from(topic.assignments.len()).unwrap_or(i32::MAX);
-    let partitions = if assigned > 0 {
-        assigned
-    } else {
-        topic.num_partitions
-    };
+    let mut assigned: Vec<_> = topic.assignments.iter().collect();
+    assigned.sort_by_key(|partition| partition.partition_index);
+    let nodes = |ids: &Vec<i32>| ids.iter().copied().map(NodeId).collect();
     Ok(TopicPlan {
-        partitions,
+        partitions: topic.num_partitions,
         replication_factor: topic.replication_factor,
         log: Some(log),
+        assignments: assigned.iter().map(|p| nodes(&p.broker_ids)).collect(),
     })
 }
 
@@ -115,7 +113,18 @@ fn apply(log: LogConfig, name: &str, value: &str) -> Result<LogConfig, String> {
             }),
             _ => Err(wrong()),
         },
-        // Retention, segments and replication have no meaning in memory: taken and ignored, as a test would want it.
+        "min.insync.replicas" => match value.parse() {
+            Ok(count) if count > 0 => Ok(LogConfig {
+                min_insync_replicas: count,
+                ..log
+            }),
+            _ => Err(wrong()),
+        },
+        "unclean.leader.election.enable" => Ok(LogConfig {
+            unclean_leader_election: value.parse().map_err(|_| wrong())?,
+            ..log
+        }),
+        // Retention and segments have no meaning in memory: taken and ignored, as a test would want it.
         _ => Ok(log),
     }
 }

@@ -121,16 +121,19 @@ fn read(
     let Some(partition) = core.topics.partition(topic, wanted.partition) else {
         return refused(wanted, Errors::UnknownTopicOrPartition);
     };
-    if partition.leader != Some(broker) {
+    let Some(replica) = partition.led_by(broker) else {
         return refused(wanted, Errors::NotLeaderOrFollower);
+    };
+    if let Some(error) = partition.check_epoch(broker, wanted.current_leader_epoch) {
+        return refused(wanted, error);
     }
-    let log = &partition.log;
-    let high_watermark = log.end_offset();
+    let log = &replica.log;
+    let high_watermark = replica.high_watermark();
     let from = wanted.fetch_offset;
     if !(log.start_offset()..=log.end_offset()).contains(&from) {
         return refused(wanted, Errors::OffsetOutOfRange);
     }
-    let last_stable_offset = partition.last_stable_offset();
+    let last_stable_offset = replica.last_stable_offset();
     let up_to = if how.read_committed {
         last_stable_offset
     } else {
@@ -143,7 +146,7 @@ fn read(
     let records = log.read(from, up_to, limit, how.first);
     let aborted_transactions = how
         .read_committed
-        .then(|| aborted(partition.producers.transactions(), from, up_to));
+        .then(|| aborted(replica.producers.transactions(), from, up_to));
     PartitionData {
         partition_index: wanted.partition,
         high_watermark,

@@ -59,7 +59,7 @@ fn find(core: &BrokerCore, key_type: i8, key: &str) -> Coordinator {
         _ => return refused(key, Errors::InvalidRequest),
     };
     let owner = core.coordinators.owners(kind).owner(key);
-    let broker = owner.and_then(|id| Some((id, core.topics.brokers().get(&id)?)));
+    let broker = owner.and_then(|id| Some((id, core.topics.brokers().get(id)?)));
     let Some((id, broker)) = broker else {
         return refused(key, Errors::CoordinatorNotAvailable);
     };

@@ -27,6 +27,10 @@ pub(crate) fn handle(
         if version < FIRST_VERSION_WITH_EPOCHS {
             found.leader_epoch = -1;
         }
+        let unknown_yet = found.error_code == Errors::OffsetNotAvailable.code();
+        if unknown_yet && version < FIRST_VERSION_WITH_OFFSET_NOT_AVAILABLE {
+            found.error_code = Errors::LeaderNotAvailable.code();
+        }
         found
     })
 }
@@ -63,22 +67,28 @@ fn look_up(
     let Some(partition) = core.topics.partition(topic, wanted.partition_index) else {
         return refused(wanted, Errors::UnknownTopicOrPartition);
     };
-    if partition.leader != Some(broker) {
+    let Some(replica) = partition.led_by(broker) else {
         return refused(wanted, Errors::NotLeaderOrFollower);
+    };
+    if let Some(error) = partition.check_epoch(broker, wanted.current_leader_epoch) {
+        return refused(wanted, error);
     }
+    let begun = replica.leading().map_or(0, |leading| leading.epoch_start);
+    if wanted.timestamp == LATEST && replica.high_watermark() < begun {
+        // A new leader does not know yet how far its predecessor let readers see (KIP-207).
+        return refused(wanted, Errors::OffsetNotAvailable);
+    }
+    let log = &replica.log;
     let up_to = if read_committed {
-        partition.last_stable_offset()
+        replica.last_stable_offset()
     } else {
-        partition.log.end_offset()
+        replica.high_watermark()
     };
     let (offset, timestamp) = match wanted.timestamp {
         LATEST => (up_to, -1),
-        EARLIEST | EARLIEST_LOCAL => (partition.log.start_offset(), -1),
-        MAX_TIMESTAMP => partition.log.largest_timestamp(up_to).unwrap_or((-1, -1)),
-        time if time >= 0 => partition
-            .log
-            .first_offset_at(time, up_to)
-            .unwrap_or((-1, -1)),
+        EARLIEST | EARLIEST_LOCAL => (log.start_offset(), -1),
+        MAX_TIMESTAMP => log.largest_timestamp(up_to).unwrap_or((-1, -1)),
+        time if time >= 0 => log.first_offset_at(time, up_to).unwrap_or((-1, -1)),
         _ => (-1, -1),
     };
     ListOffsetsPartitionResponse {
@@ -89,7 +99,7 @@ fn look_up(
         leader_epoch: if offset < 0 {
             -1
         } else {
-            partition.leader_epoch.0
+            partition.as_seen_by(broker).epoch.0
         },
     }
 }
@@ -111,3 +121,4 @@ const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
 const FIRST_VERSION_WITH_EPOCHS: i16 = 4;
+const FIRST_VERSION_WITH_OFFSET_NOT_AVAILABLE: i16 = 5;

@@ -4,45 +4,47 @@
 //! they may be asked for by id alone.
 //!
 //! Java: `core/server/KafkaApis.scala`, `handleTopicMetadataRequest`.
-//! Differs: a topic made on demand is complete in the same answer, where Kafka answers LEADER_NOT_AVAILABLE first.
+//! Differs: a broker that has missed the news answers what it knew; a topic made on demand is complete in the same answer, where Kafka answers LEADER_NOT_AVAILABLE first.
 //! Threads: plain function. Locks: none.
 
+use std::collections::BTreeSet;
+
 use crate::broker::broker_core::BrokerCore;
-use crate::broker::cluster::partition::Partition;
+use crate::broker::cluster::partition::Leadership;
 use crate::broker::cluster::topics::{Topic, TopicPlan, Topics};
-use crate::common::cluster::{NodeId, Uuid};
+use crate::common::cluster::NodeId;
 use crate::protocol::errors::Errors;
 use crate::protocol::messages::metadata::{
     MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseBroker,
     MetadataResponsePartition, MetadataResponseTopic,
 };
 
-pub(crate) fn handle(core: &mut BrokerCore, request: &MetadataRequest) -> MetadataResponse {
+pub(crate) fn handle(
+    core: &mut BrokerCore,
+    broker: NodeId,
+    request: &MetadataRequest,
+) -> MetadataResponse {
     let topics = match &request.topics {
         None => core
             .topics
             .iter()
-            .map(|(name, topic)| describe(&core.topics, name, topic))
+            .map(|(name, topic)| describe(&core.topics, broker, name, topic))
             .collect(),
         Some(wanted) => {
             let auto_create =
                 request.allow_auto_topic_creation && core.topics.defaults().auto_create;
             wanted
                 .iter()
-                .map(|topic| describe_wanted(&mut core.topics, topic, auto_create))
+                .map(|topic| describe_wanted(&mut core.topics, broker, topic, auto_create))
                 .collect()
         }
     };
-    let alive = core
-        .topics
-        .brokers()
-        .iter()
-        .filter(|(_, broker)| broker.alive);
+    let alive = core.topics.brokers().alive_as_seen_by(broker);
     let brokers: Vec<_> = alive
-        .map(|(id, broker)| MetadataResponseBroker {
+        .map(|(id, state)| MetadataResponseBroker {
             node_id: id.0,
-            host: broker.host.clone(),
-            port: i32::from(broker.port),
+            host: state.host.clone(),
+            port: i32::from(state.port),
             rack: None,
         })
         .collect();
@@ -72,6 +74,7 @@ pub(crate) fn failed(request: &MetadataRequest, error: Errors) -> MetadataRespon
 
 fn describe_wanted(
     topics: &mut Topics,
+    broker: NodeId,
     wanted: &MetadataRequestTopic,
     auto_create: bool,
 ) -> MetadataResponseTopic {
@@ -86,7 +89,7 @@ fn describe_wanted(
             .name_of(wanted.topic_id)
             .and_then(|name| Some((name, topics.get(name)?)))
         {
-            Some((name, topic)) => describe(topics, name, topic),
+            Some((name, topic)) => describe(topics, broker, name, topic),
             None => missing(Errors::UnknownTopicId, None),
         };
     };
@@ -107,52 +110,51 @@ fn describe_wanted(
         }
     }
     match topics.get(name) {
-        Some(topic) => describe(topics, name, topic),
+        Some(topic) => describe(topics, broker, name, topic),
         None => missing(Errors::UnknownTopicOrPartition, Some(name.clone())),
     }
 }
 
-fn describe(topics: &Topics, name: &str, topic: &Topic) -> MetadataResponseTopic {
+fn describe(topics: &Topics, broker: NodeId, name: &str, topic: &Topic) -> MetadataResponseTopic {
+    let alive: BTreeSet<NodeId> = topics
+        .brokers()
+        .alive_as_seen_by(broker)
+        .map(|(id, _)| id)
+        .collect();
     let partitions = topic.partitions.iter().zip(0..);
     MetadataResponseTopic {
         name: Some(name.to_owned()),
-        topic_id: if topic.id.is_zero() {
-            Uuid::ZERO
-        } else {
-            topic.id
-        },
+        topic_id: topic.id,
         partitions: partitions
-            .map(|(partition, index)| describe_partition(topics, partition, index))
+            .map(|(partition, index)| {
+                let seen = partition.as_seen_by(broker);
+                describe_partition(&alive, &partition.replicas, seen, index)
+            })
             .collect(),
         ..MetadataResponseTopic::default()
     }
 }
 
 fn describe_partition(
-    topics: &Topics,
-    partition: &Partition,
+    alive: &BTreeSet<NodeId>,
+    replicas: &[NodeId],
+    seen: &Leadership,
     index: i32,
 ) -> MetadataResponsePartition {
-    let ids = |keep: &dyn Fn(NodeId) -> bool| -> Vec<i32> {
-        partition
-            .replicas
-            .iter()
-            .filter(|node| keep(**node))
-            .map(|node| node.0)
-            .collect()
+    let numbers = |nodes: &[NodeId]| nodes.iter().map(|node| node.0).collect();
+    let leader = seen.leader.filter(|leader| alive.contains(leader));
+    let error = match leader {
+        Some(_) => Errors::None,
+        None => Errors::LeaderNotAvailable,
     };
-    let error = if partition.leader.is_some() {
-        Errors::None
-    } else {
-        Errors::LeaderNotAvailable
-    };
+    let gone = replicas.iter().filter(|node| !alive.contains(node));
     MetadataResponsePartition {
         error_code: error.code(),
         partition_index: index,
-        leader_id: partition.leader.map_or(-1, |node| node.0),
-        leader_epoch: partition.leader_epoch.0,
-        replica_nodes: ids(&|_| true),
-        isr_nodes: ids(&|node| topics.is_alive(node)),
-        offline_replicas: ids(&|node| !topics.is_alive(node)),
+        leader_id: leader.map_or(-1, |node| node.0),
+        leader_epoch: seen.epoch.0,
+        replica_nodes: numbers(replicas),
+        isr_nodes: numbers(&seen.isr),
+        offline_replicas: gone.map(|node| node.0).collect(),
     }
 }

@@ -4,11 +4,15 @@
 //! (KIP-951), from 13 topics are named by id. With acks=0 there is no answer: an error closes the connection.
 //!
 //! Java: `core/server/KafkaApis.scala`, `handleProduceRequest`; `core/server/ReplicaManager.scala`, `appendRecords`.
-//! Differs: every live replica has the batch at once, so acks=all and acks=1 answer alike.
+//! Differs: an answer that waits for followers is worked out at once and corrected if something comes between.
 //! Threads: plain function. Locks: none.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::broker::broker_core::{BrokerCore, Now};
 use crate::broker::cluster::partition::Partition;
+use crate::broker::cluster::replica::Replica;
 use crate::broker::cluster::topics::Topics;
 use crate::broker::coordinator::coordinators::{Coordinators, Entry, FIRST_PRODUCE_THAT_JOINS};
 use crate::broker::coordinator::transaction_metadata::Participant;
@@ -23,6 +27,11 @@ use crate::protocol::messages::produce::{
     ProduceResponse, TopicProduceData, TopicProduceResponse,
 };
 
+mod delayed;
+
+pub(crate) use delayed::DelayedProduce;
+use delayed::Waiting;
+
 pub(crate) fn handle(
     core: &mut BrokerCore,
     broker: NodeId,
@@ -36,57 +45,62 @@ pub(crate) fn handle(
             version,
             now,
         },
+        acks: request.acks,
         transactional_id: request.transactional_id.as_deref(),
     };
     if !matches!(request.acks, -1..=1) {
         return Answer::Now(failed(request, Errors::InvalidRequiredAcks).into());
     }
-    let responses: Vec<_> = request
-        .topic_data
-        .iter()
-        .map(|topic| {
-            let by_id = if version >= FIRST_VERSION_WITH_IDS {
-                core.topics.name_of(topic.topic_id).map(str::to_owned)
-            } else {
-                Some(topic.name.clone())
-            };
-            let one = |data: &PartitionProduceData, core: &mut BrokerCore| match &by_id {
-                Some(name) => write(core, from, name, data),
-                None => refused(data.index, Errors::UnknownTopicId),
-            };
-            let partition_responses = topic
-                .partition_data
-                .iter()
-                .map(|data| one(data, core))
-                .collect();
-            topic_response(topic, partition_responses)
-        })
-        .collect();
-    if request.acks == 0 {
-        let all_well = responses
-            .iter()
-            .flat_map(|t| &t.partition_responses)
-            .all(|p| p.error_code == 0);
-        return if all_well {
-            Answer::Nothing
+    let mut waiting = Vec::new();
+    let mut responses = Vec::new();
+    for topic in &request.topic_data {
+        let by_id = if version >= FIRST_VERSION_WITH_IDS {
+            core.topics.name_of(topic.topic_id).map(str::to_owned)
         } else {
-            Answer::Close
+            Some(topic.name.clone())
         };
-    }
-    let leaders_said = version >= FIRST_VERSION_WITH_LEADERS;
-    let node_endpoints = if leaders_said {
-        endpoints(&core.topics, &responses)
-    } else {
-        Vec::new()
-    };
-    Answer::Now(
-        ProduceResponse {
-            responses,
-            node_endpoints,
-            ..ProduceResponse::default()
+        let mut partition_responses = Vec::new();
+        for data in &topic.partition_data {
+            let outcome = match &by_id {
+                Some(name) => write(core, from, name, data),
+                None => Err(refused(data.index, Errors::UnknownTopicId)),
+            };
+            partition_responses.push(match outcome {
+                Ok((response, wait)) => {
+                    waiting.push(wait);
+                    response
+                }
+                Err(refused) => refused,
+            });
         }
-        .into(),
-    )
+        responses.push(topic_response(topic, partition_responses));
+    }
+    let response = with_endpoints(&core.topics, broker, version, responses);
+    if request.acks != -1 || waiting.is_empty() {
+        return answer(request.acks, response);
+    }
+    let patience = u64::try_from(request.timeout_ms).unwrap_or_default();
+    let delayed = DelayedProduce {
+        broker,
+        version,
+        response,
+        waiting,
+    };
+    Answer::WhenReplicated(delayed, Duration::from_millis(patience))
+}
+
+fn answer(acks: i16, response: ProduceResponse) -> Answer {
+    let mut all = response
+        .responses
+        .iter()
+        .flat_map(|t| &t.partition_responses);
+    if acks != 0 {
+        Answer::Now(response.into())
+    } else if all.all(|p| p.error_code == 0) {
+        Answer::Nothing
+    } else {
+        Answer::Close
+    }
 }
 
 pub(crate) fn failed(request: &ProduceRequest, error: Errors) -> ProduceResponse {
@@ -107,80 +121,103 @@ pub(crate) fn failed(request: &ProduceRequest, error: Errors) -> ProduceResponse
 #[derive(Clone, Copy)]
 struct Origin<'a> {
     at: At,
+    acks: i16,
     transactional_id: Option<&'a str>,
 }
 
+/// Writes a batch at the leader. The answer holds once the followers that it waits for have the batch too.
 fn write(
     core: &mut BrokerCore,
     from: Origin<'_>,
     topic: &str,
     data: &PartitionProduceData,
-) -> PartitionProduceResponse {
+) -> Result<(PartitionProduceResponse, Waiting), PartitionProduceResponse> {
+    let at = from.at;
     let BrokerCore {
         topics,
         coordinators,
         ..
     } = core;
-    let Some(partition) = topics.partition_mut(topic, data.index) else {
-        return refused(data.index, Errors::UnknownTopicOrPartition);
+    let topic_id = topics.get(topic).map(|topic| topic.id);
+    let (Some(topic_id), Some(partition)) = (topic_id, topics.partition_mut(topic, data.index))
+    else {
+        return Err(refused(data.index, Errors::UnknownTopicOrPartition));
     };
-    if partition.leader != Some(from.at.broker) {
-        let refused = refused(data.index, Errors::NotLeaderOrFollower);
-        if from.at.version < FIRST_VERSION_WITH_LEADERS {
-            return refused;
-        }
-        let current_leader = LeaderIdAndEpoch {
-            leader_id: partition.leader.map_or(-1, |node| node.0),
-            leader_epoch: partition.leader_epoch.0,
-        };
-        return PartitionProduceResponse {
-            current_leader,
-            ..refused
-        };
-    }
-    let batch = match partition.log.validate(data.records.as_ref()) {
-        Ok(batch) => batch,
-        Err(refusal) => return blamed(data.index, refusal),
+    let Some(replica) = partition.led_by(at.broker) else {
+        return Err(led_elsewhere(partition, at.broker, at.version, data.index));
     };
-    if batch.is_zstd() && from.at.version < FIRST_VERSION_WITH_ZSTD {
-        return refused(data.index, Errors::UnsupportedCompressionType);
+    if from.acks == -1 && !partition.has_enough_replicas(at.broker) {
+        return Err(refused(data.index, Errors::NotEnoughReplicas));
     }
-    let log_start_offset = partition.log.start_offset();
-    if let Err(error) = admit(coordinators, partition, &batch, (topic, data.index), from) {
-        return refused(data.index, error);
+    let batch = replica
+        .log
+        .validate(data.records.as_ref())
+        .map_err(|refusal| blamed(data.index, refusal))?;
+    if batch.is_zstd() && at.version < FIRST_VERSION_WITH_ZSTD {
+        return Err(refused(data.index, Errors::UnsupportedCompressionType));
     }
-    match batch
+    let log_start_offset = replica.log.start_offset();
+    let place = (topic, data.index);
+    admit(coordinators, replica, &batch, place, from)
+        .map_err(|error| refused(data.index, error))?;
+    let verdict = batch
         .claim()
-        .map_or(Verdict::Append, |claim| partition.producers.check(claim))
-    {
-        Verdict::Refuse(error) => PartitionProduceResponse {
-            log_start_offset,
-            ..refused(data.index, error)
-        },
+        .map_or(Verdict::Append, |claim| replica.producers.check(claim));
+    let epoch = partition.as_seen_by(at.broker).epoch;
+    let appended = match verdict {
+        Verdict::Refuse(error) => {
+            return Err(PartitionProduceResponse {
+                log_start_offset,
+                ..refused(data.index, error)
+            });
+        }
         Verdict::Duplicate {
             base_offset,
             log_append_time,
-        } => written(
-            data.index,
-            Appended {
-                base_offset,
-                last_offset: base_offset + i64::from(batch.last_offset_delta()),
-                log_append_time,
-            },
-            log_start_offset,
-        ),
-        Verdict::Append => written(
-            data.index,
-            partition.append(batch, from.at.now.wall_clock_ms),
-            log_start_offset,
-        ),
+        } => Appended {
+            base_offset,
+            last_offset: base_offset + i64::from(batch.last_offset_delta()),
+            log_append_time,
+        },
+        Verdict::Append => partition
+            .append(at.broker, batch, at.now.wall_clock_ms)
+            .ok_or_else(|| refused(data.index, Errors::KafkaStorageError))?,
+    };
+    let waiting = Waiting {
+        topic: topic.to_owned(),
+        topic_id,
+        partition: data.index,
+        epoch,
+        last_offset: appended.last_offset,
+    };
+    Ok((written(data.index, appended, log_start_offset), waiting))
+}
+
+/// The answer of a broker that does not lead, as far as it knows; from version 10 on it says who does.
+fn led_elsewhere(
+    partition: &Partition,
+    broker: NodeId,
+    version: i16,
+    index: i32,
+) -> PartitionProduceResponse {
+    let refused = refused(index, Errors::NotLeaderOrFollower);
+    if version < FIRST_VERSION_WITH_LEADERS {
+        return refused;
+    }
+    let seen = partition.as_seen_by(broker);
+    PartitionProduceResponse {
+        current_leader: LeaderIdAndEpoch {
+            leader_id: seen.leader.map_or(-1, |node| node.0),
+            leader_epoch: seen.epoch.0,
+        },
+        ..refused
     }
 }
 
 /// A batch of a transaction must be part of it, or become so.
 fn admit(
     coordinators: &mut Coordinators,
-    partition: &Partition,
+    replica: &Replica,
     batch: &IncomingBatch,
     (topic, index): (&str, i32),
     from: Origin<'_>,
@@ -192,7 +229,7 @@ fn admit(
         .transactional_id
         .ok_or(Errors::TransactionalIdAuthorizationFailed)?;
     let (producer_id, epoch) = (claim.producer_id, claim.epoch);
-    if partition.producers.has_open_transaction(producer_id, epoch) {
+    if replica.producers.has_open_transaction(producer_id, epoch) {
         return Ok(());
     }
     let entry = Entry {
@@ -243,28 +280,35 @@ fn refused(index: i32, error: Errors) -> PartitionProduceResponse {
     }
 }
 
-/// The addresses of the leaders that the answer names.
-fn endpoints(topics: &Topics, responses: &[TopicProduceResponse]) -> Vec<NodeEndpoint> {
-    let named = |id: i32| {
-        let mut partitions = responses
+/// From version 10 on the answer has the addresses of the leaders that it names.
+fn with_endpoints(
+    topics: &Topics,
+    broker: NodeId,
+    version: i16,
+    responses: Vec<TopicProduceResponse>,
+) -> ProduceResponse {
+    let mut node_endpoints = Vec::new();
+    if version >= FIRST_VERSION_WITH_LEADERS {
+        let refused = responses
             .iter()
-            .flat_map(|topic| &topic.partition_responses);
-        partitions.any(|p| {
-            p.error_code == Errors::NotLeaderOrFollower.code() && p.current_leader.leader_id == id
-        })
-    };
-    let brokers = topics
-        .brokers()
-        .iter()
-        .filter(|(id, broker)| broker.alive && named(id.0));
-    brokers
-        .map(|(id, broker)| NodeEndpoint {
-            node_id: id.0,
-            host: broker.host.clone(),
-            port: i32::from(broker.port),
-            ..NodeEndpoint::default()
-        })
-        .collect()
+            .flat_map(|topic| &topic.partition_responses)
+            .filter(|p| p.error_code == Errors::NotLeaderOrFollower.code());
+        let named: BTreeSet<i32> = refused.map(|p| p.current_leader.leader_id).collect();
+        let brokers = topics.brokers().alive_as_seen_by(broker);
+        node_endpoints.extend(brokers.filter(|(id, _)| named.contains(&id.0)).map(
+            |(id, broker)| NodeEndpoint {
+                node_id: id.0,
+                host: broker.host.clone(),
+                port: i32::from(broker.port),
+                ..NodeEndpoint::default()
+            },
+        ));
+    }
+    ProduceResponse {
+        responses,
+        node_endpoints,
+        ..ProduceResponse::default()
+    }
 }
 
 const FIRST_VERSION_WITH_ZSTD: i16 = 7;

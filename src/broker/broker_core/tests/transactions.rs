@@ -184,6 +184,7 @@ impl Fixture {
     /// How many committed records lie in a partition of `t`.
     fn committed(&self, partition: i32) -> usize {
         let found = self.core.topics.partition("t", partition).expect("made");
+        let found = found.leader_replica().expect("led");
         let transactions = found.producers.transactions();
         let stable = found.last_stable_offset();
         let records = found.log.records_where(stable, |header| {
@@ -244,6 +245,8 @@ fn a_committed_transaction_is_read_and_an_aborted_one_is_not() {
             .topics
             .partition("t", 0)
             .expect("made")
+            .leader_replica()
+            .expect("led")
             .log
             .end_offset();
         assert_eq!(end, 4, "two records and two markers");
