@@ -10,6 +10,7 @@ mod callbacks;
 mod close;
 mod delivery;
 mod exactly_once;
+mod frozen_leaders;
 mod hostile_peers;
 mod metadata;
 mod peers;
