@@ -84,14 +84,15 @@ impl ProducerMetadata {
         let mut core = self.core.lock();
         loop {
             let snapshot = Arc::clone(core.snapshot());
-            if let Some(error) = &snapshot.fatal_error {
-                return Err(error.clone());
-            }
             if core.is_closed() {
-                return Err(closed());
+                return Err(snapshot.fatal_error.clone().unwrap_or_else(closed));
             }
+            // An error that is older than the question may have passed: the answer to the question will tell.
             if snapshot.version > last_version {
-                return Ok(snapshot);
+                return match &snapshot.fatal_error {
+                    Some(error) => Err(error.clone()),
+                    None => Ok(snapshot),
+                };
             }
             if self.published.wait_until(&mut core, deadline) {
                 return Err(no_news(&core));

@@ -116,6 +116,19 @@ fn a_fatal_error_reaches_every_waiter() {
     waiters.into_iter().for_each(|w| w.join().unwrap());
 }
 
+#[test]
+fn an_error_that_is_older_than_the_question_is_not_its_answer() {
+    let metadata = metadata();
+    let error = KafkaError::new(ErrorKind::SaslAuthentication, "wrong password");
+    metadata.with(|core| core.fatal_error(error));
+    let version = metadata.request_update();
+    let now = MockTime::shared().now();
+    let news = metadata.await_update(version, now);
+    assert_eq!(news.unwrap_err().kind(), ErrorKind::Timeout);
+    let older = metadata.await_update(version - 1, now);
+    assert_eq!(older.unwrap_err().kind(), ErrorKind::SaslAuthentication);
+}
+
 /// Scenario: SN10.
 #[test]
 fn the_error_of_a_topic_stays_for_everyone_to_see() {

@@ -126,9 +126,13 @@ fn a_refused_login_reaches_every_waiter() {
     let waiting: Vec<_> = (0..3).map(|_| send_elsewhere(&fixture, record())).collect();
     until_asked(&fixture, TOPIC);
     let refused = KafkaError::new(ErrorKind::SaslAuthentication, "wrong password");
-    fixture.metadata.with(|core| core.fatal_error(refused));
+    let refuse = || {
+        fixture
+            .metadata
+            .with(|core| core.fatal_error(refused.clone()))
+    };
     for sent in waiting {
-        let future = sent.recv().unwrap().unwrap();
+        let future = answered(&sent, refuse).unwrap();
         assert_eq!(failure(&future).kind(), ErrorKind::SaslAuthentication);
     }
 }
