@@ -2,8 +2,8 @@
 //!
 //! Java: `common/serialization/Serializer.java` and the built-in serializers beside it.
 //! Differs: a serializer may lend the data's own bytes, so that byte and text records are copied once, into the batch;
-//! closures are serializers; the types of a producer name its serializers, so none has to be configured; null is the
-//! record's business and never reaches a serializer.
+//! closures are serializers; the types of a producer name its serializers, so none has to be configured; null has a method
+//! of its own, which makes null of it unless a serializer wants something else.
 //! Threads: called on the sending threads, many at once. Locks: none.
 
 mod lists;
@@ -57,6 +57,20 @@ pub trait Serializer<T: ?Sized>: Send + Sync {
         data: &'a T,
         buffer: &'a mut Vec<u8>,
     ) -> Result<Option<&'a [u8]>, KafkaError>;
+
+    /// The bytes of a null key or value, which is null unless a serializer knows better. The same rules apply as to
+    /// [`serialize`](Self::serialize).
+    ///
+    /// # Errors
+    /// Where null is not allowed; the send fails with this error.
+    fn serialize_null<'a>(
+        &self,
+        _topic: &str,
+        _headers: &mut Headers,
+        _buffer: &'a mut Vec<u8>,
+    ) -> Result<Option<&'a [u8]>, KafkaError> {
+        Ok(None)
+    }
 
     /// Called once, before the first record, with the configuration as it was given (without passwords; `client.id` as
     /// it is in use), and whether keys or values are to be serialized.

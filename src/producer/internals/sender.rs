@@ -127,6 +127,7 @@ impl<C: KafkaClient> Sender<C> {
     pub(crate) fn end(mut self, died_of: Option<KafkaError>) {
         if let Some(error) = &died_of {
             log::error!("the I/O thread ends: {error}");
+            self.control.note_error(error, self.time.now());
             // Later calls must see this before the callers that wait now are told.
             self.control.fail(error.clone());
         }

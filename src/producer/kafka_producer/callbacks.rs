@@ -1,8 +1,8 @@
-//! Who is told what became of a record: the interceptors, then the callback of the send.
+//! Who is told what became of a record: the interceptors, then the callback of the send; of a record that `send` itself
+//! refuses, the callback first.
 //!
 //! Java: `clients/producer/KafkaProducer.java` (`AppendCallbacks`).
-//! Differs: interceptors hear of an outcome before the callback also where `send` itself refuses the record; without
-//! interceptors the callback is used as it is, and without a callback nothing is allocated.
+//! Differs: without interceptors the callback is used as it is, and without a callback nothing is allocated.
 //! Threads: made on the sending thread, run on the I/O thread or at once. Locks: one leaf per record, where there are
 //! interceptors.
 

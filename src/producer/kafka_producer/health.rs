@@ -21,6 +21,10 @@ pub struct ProducerHealth {
     pub failure: Option<KafkaError>,
     /// How many brokers are known; 0 until one of the bootstrap servers has answered.
     pub known_brokers: usize,
+    /// What failed last: a record, an attempt to deliver one that is made again, or the background thread.
+    pub last_error: Option<KafkaError>,
+    /// How long ago that was.
+    pub last_error_age: Option<Duration>,
     /// Why the last connection failed, until metadata comes again.
     pub last_connection_error: Option<String>,
     /// How many batches have no outcome yet.
@@ -49,7 +53,10 @@ impl<K: ?Sized, V: ?Sized> Inner<K, V> {
         } else {
             snapshot.nodes().len()
         };
+        let (last_error, met) = self.control.last_error().unzip();
         ProducerHealth {
+            last_error,
+            last_error_age: met.map(|met| self.time.now().saturating_duration_since(met)),
             client_id: self.limits.client_id.clone(),
             is_open: self.check_open().is_ok(),
             failure: self.control.failure().cloned(),

@@ -60,10 +60,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         max_block: Duration,
     ) -> Result<FutureRecordMetadata, KafkaError> {
         match self.intercept_and_send(record, &mut callback, max_block) {
-            Err(error) if is_api_error(error.kind()) => {
-                tell_at_once(callback, &error);
-                Ok(FutureRecordMetadata::refused(error))
-            }
+            Err(error) if is_api_error(error.kind()) => Ok(FutureRecordMetadata::refused(error)),
             other => other,
         }
     }
@@ -83,7 +80,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
     ) -> Result<FutureRecordMetadata, KafkaError> {
         if self.plugins.interceptors.is_empty() {
             let sent = self.do_send(record, callback, max_block);
-            return sent.inspect_err(|_| self.control.metrics().records_failed(1));
+            return sent.inspect_err(|error| self.refused(callback.take(), error));
         }
         let mut seen = InterceptedRecord {
             topic: record.topic.into(),
@@ -105,7 +102,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         };
         let sent = self.do_send(&mut record, callback, max_block);
         sent.inspect_err(|error| {
-            self.control.metrics().records_failed(1);
+            self.refused(callback.take(), error);
             self.plugins
                 .interceptors
                 .on_acknowledgement(&Acknowledgement {
@@ -115,6 +112,15 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
                     result: Err(error),
                 });
         })
+    }
+
+    /// A record goes no further. As in Java the callback hears of it first, and only of what goes into the future.
+    fn refused(&self, callback: Option<Callback>, error: &KafkaError) {
+        self.control.metrics().records_failed(1);
+        self.control.note_error(error, self.time.now());
+        if is_api_error(error.kind()) {
+            tell_at_once(callback, error);
+        }
     }
 
     fn do_send(
@@ -307,7 +313,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
     }
 }
 
-/// Data as bytes, lent by the data itself or by `buffer`; null for null.
+/// Data as bytes, lent by the data itself or by `buffer`.
 fn serialize<'a, T: ?Sized>(
     serializer: &dyn Serializer<T>,
     (topic, data): (&str, Option<&'a T>),
@@ -316,7 +322,7 @@ fn serialize<'a, T: ?Sized>(
 ) -> Result<Option<&'a [u8]>, KafkaError> {
     match data {
         Some(data) => serializer.serialize(topic, headers, data, buffer),
-        None => Ok(None),
+        None => serializer.serialize_null(topic, headers, buffer),
     }
 }
 

@@ -24,6 +24,7 @@ pub(crate) struct SenderControl {
     end: Mutex<End>,
     ended: Condvar,
     failure: OnceLock<KafkaError>,
+    last_error: Mutex<Option<(KafkaError, Instant)>>,
     metrics: SenderMetrics,
 }
 
@@ -50,6 +51,7 @@ impl SenderControl {
             end: Mutex::new(Rank::Leaf, End::default()),
             ended: Condvar::new(),
             failure: OnceLock::new(),
+            last_error: Mutex::new(Rank::Leaf, None),
             metrics: SenderMetrics::default(),
         }
     }
@@ -75,6 +77,18 @@ impl SenderControl {
     #[inline]
     pub(crate) fn failure(&self) -> Option<&KafkaError> {
         self.failure.get()
+    }
+
+    /// Something failed, for good or for now.
+    pub(crate) fn note_error(&self, error: &KafkaError, now: Instant) {
+        let before = self.last_error.lock().replace((error.clone(), now));
+        // Freed without the lock.
+        drop(before);
+    }
+
+    /// What failed last, and when.
+    pub(crate) fn last_error(&self) -> Option<(KafkaError, Instant)> {
+        self.last_error.lock().clone()
     }
 
     /// Waits for the end of the I/O thread's work. Returns whether it came in time.

@@ -239,6 +239,7 @@ impl<C: KafkaClient> Sender<C> {
 
     fn handle_refusal(&mut self, mut batch: ProducerBatch, refusal: Refusal, now: Instant) {
         let error = refusal.error;
+        self.control.note_error(&refusal.exception, now);
         if error.is_invalid_metadata() {
             log::debug!("{}: {error}, asking for metadata", batch.topic_partition());
             self.metadata.request_update();
@@ -355,6 +356,7 @@ impl<C: KafkaClient> Sender<C> {
         of_records: Vec<(u32, KafkaError)>,
     ) {
         log::debug!("{}: {error}", batch.topic_partition());
+        self.control.note_error(&error, self.time.now());
         self.metrics().records_failed(batch.record_count());
         let panicked = batch.fail_records(error, of_records);
         self.metrics().callbacks_panicked(panicked);

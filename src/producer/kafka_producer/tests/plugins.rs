@@ -336,3 +336,97 @@ fn a_serializer_may_send_records_itself_and_a_panic_in_one_harms_only_its_caller
     assert!(caught.is_err());
     assert!(fixture.producer.send(record()).is_ok());
 }
+
+/// Notes who was called, in order.
+#[derive(Clone)]
+struct Notes(Arc<Mutex<Vec<String>>>);
+
+impl Notes {
+    fn new() -> Self {
+        Self(Arc::default())
+    }
+
+    fn add(&self, who: &str) {
+        self.0.lock().push(who.to_owned());
+    }
+}
+
+impl ProducerInterceptor<[u8], [u8]> for Notes {
+    fn on_send(&self, _record: &mut InterceptedRecord<'_, [u8], [u8]>) -> Result<(), KafkaError> {
+        Ok(())
+    }
+
+    fn on_acknowledgement(&self, _acknowledgement: &Acknowledgement<'_>) {
+        self.add("interceptor");
+    }
+}
+
+impl Serializer<[u8]> for Notes {
+    fn serialize<'a>(
+        &self,
+        _topic: &str,
+        _headers: &mut Headers,
+        data: &'a [u8],
+        _buffer: &'a mut Vec<u8>,
+    ) -> Result<Option<&'a [u8]>, KafkaError> {
+        Ok(Some(data))
+    }
+
+    fn serialize_null<'a>(
+        &self,
+        topic: &str,
+        headers: &mut Headers,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<Option<&'a [u8]>, KafkaError> {
+        self.add(topic);
+        headers.add(Header::new("was", "null"));
+        buffer.extend_from_slice(b"nothing");
+        Ok(Some(buffer))
+    }
+}
+
+/// Java: `KafkaProducer.doSend` tells the callback of a refusal, then the interceptors; `AppendCallbacks` the other way
+/// round.
+#[test]
+fn of_a_refusal_the_callback_hears_first_and_of_an_outcome_the_interceptor() {
+    let notes = Notes::new();
+    let mut plugins = unconfigured();
+    plugins.interceptors = vec![Box::new(notes.clone())];
+    let mut fixture = Fixture::with(&[("max.request.size", "100")], plugins);
+    fixture.know(1);
+    let callback = |notes: &Notes| {
+        let notes = notes.clone();
+        move |_: Result<RecordMetadata, KafkaError>| notes.add("callback")
+    };
+    let value = vec![0_u8; 1000];
+    let too_large = ProducerRecord::new(TOPIC, *b"k", &*value);
+    let refused = fixture
+        .producer
+        .send_with_callback(too_large, callback(&notes));
+    assert!(refused.unwrap().is_done());
+    assert_eq!(*notes.0.lock(), ["callback", "interceptor"]);
+    notes.0.lock().clear();
+    let sent = fixture
+        .producer
+        .send_with_callback(record(), callback(&notes));
+    fixture.end();
+    assert!(sent.unwrap().is_done());
+    assert_eq!(*notes.0.lock(), ["interceptor", "callback"]);
+}
+
+/// As in Java, where a serializer may make something of null.
+#[test]
+fn a_serializer_may_make_something_of_null() {
+    let notes = Notes::new();
+    let mut plugins = unconfigured();
+    plugins.value_serializer = Box::new(notes.clone());
+    let mut fixture = Fixture::with(&[], plugins);
+    fixture.know(1);
+    let tombstone = ProducerRecord::nullable(TOPIC, Some(*b"k"), None::<[u8; 1]>);
+    let _sent = fixture.producer.send(tombstone).unwrap();
+    assert_eq!(*notes.0.lock(), [TOPIC]);
+    fixture.end();
+    let unsent = fixture.control.take_unsent();
+    assert_eq!(unsent[0].value.as_deref(), Some(b"nothing".as_slice()));
+    assert_eq!(unsent[0].key.as_deref(), Some(b"k".as_slice()));
+}

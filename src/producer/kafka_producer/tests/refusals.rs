@@ -165,3 +165,26 @@ fn the_health_of_a_producer_shows_what_waits() {
     assert_eq!(health.oldest_unacknowledged, Some(Duration::from_millis(7)));
     assert!(health.buffer_available < health.buffer_total);
 }
+
+#[test]
+fn the_health_of_a_producer_shows_what_failed_last_and_when() {
+    let mut fixture = Fixture::new(&[("max.request.size", "100"), ("buffer.memory", "65536")]);
+    fixture.know(1);
+    let health = fixture.producer.health();
+    assert!(health.last_error.is_none() && health.last_error_age.is_none());
+    let value = vec![0_u8; 1000];
+    let too_large = ProducerRecord::new(TOPIC, *b"k", &*value);
+    assert!(fixture.producer.send(too_large).unwrap().is_done());
+    fixture.time.advance(Duration::from_millis(7));
+    let health = fixture.producer.health();
+    assert_eq!(health.last_error.unwrap().kind(), ErrorKind::RecordTooLarge);
+    assert_eq!(health.last_error_age, Some(Duration::from_millis(7)));
+    let waits = fixture.producer.send(record()).unwrap();
+    fixture.end();
+    let health = fixture.producer.health();
+    assert_eq!(
+        health.last_error.unwrap().message(),
+        failure(&waits).message()
+    );
+    assert_eq!(health.last_error_age, Some(Duration::ZERO));
+}
