@@ -10,7 +10,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use crate::broker::broker_core::BrokerCore;
+use crate::broker::broker_core::{BrokerCore, Now};
+use crate::broker::cluster::brokers::Timings;
 use crate::broker::cluster::topics::{TopicDefaults, TopicPlan};
 use crate::broker::coordinator::coordinators::CoordinatorSettings;
 use crate::broker::faults::{Api, Fault};
@@ -26,6 +27,7 @@ use crate::common::sync::{Mutex, Rank};
 use crate::common::time::{SystemTime, Time};
 use crate::record::default_record::Record;
 
+mod replication;
 mod transactions;
 
 /// An in-process Kafka cluster on loopback, for tests, demos and teaching. It speaks the real protocol over real TCP,
@@ -175,16 +177,11 @@ impl EmbeddedCluster {
     /// Stops a broker in order: others lead what it led, with all that it had; its port closes, its connections end.
     /// Returns whether it ran.
     pub fn stop_broker(&self, broker: i32) -> bool {
-        let id = NodeId(broker);
-        let server = self
-            .brokers
-            .lock()
-            .get_mut(&id)
-            .and_then(|broker| broker.server.take());
-        let Some(server) = server else {
+        let Some(server) = self.take_server(broker) else {
             return false;
         };
-        self.core.lock().broker_stopped(id, self.time.now());
+        let now = self.time.now();
+        self.core.lock().broker_stopped(NodeId(broker), now);
         server.stop();
         self.channel.submit(Work::Poll);
         true
@@ -310,6 +307,8 @@ pub struct EmbeddedClusterBuilder {
     first_port: u16,
     defaults: TopicDefaults,
     coordinators: CoordinatorSettings,
+    replication_factor: Option<i16>,
+    timings: Timings,
 }
 
 impl Default for EmbeddedClusterBuilder {
@@ -327,6 +326,8 @@ impl Default for EmbeddedClusterBuilder {
             first_port: 0,
             defaults,
             coordinators: CoordinatorSettings::default(),
+            replication_factor: None,
+            timings: Timings::default(),
         }
     }
 }
@@ -335,7 +336,6 @@ impl EmbeddedClusterBuilder {
     /// How many brokers, with the ids 1, 2, ... The default is 1. Topics get up to three replicas.
     pub fn brokers(mut self, count: i32) -> Self {
         self.brokers = count;
-        self.defaults.replication_factor = i16::try_from(count.clamp(1, 3)).unwrap_or(1);
         self
     }
 
@@ -379,7 +379,7 @@ impl EmbeddedClusterBuilder {
     ///
     /// # Errors
     /// Where there is not at least one broker, a topic cannot be made, or a socket or a thread cannot be had.
-    pub fn start(self) -> Result<EmbeddedCluster, KafkaError> {
+    pub fn start(mut self) -> Result<EmbeddedCluster, KafkaError> {
         if !(1..=MOST_BROKERS).contains(&self.brokers) {
             let text = format!(
                 "{} brokers: an embedded cluster has 1 to {MOST_BROKERS}",
@@ -388,7 +388,10 @@ impl EmbeddedClusterBuilder {
             return Err(KafkaError::illegal_argument(text));
         }
         transactions::check_version(self.coordinators.transaction_version)?;
+        let as_many = i16::try_from(self.brokers.clamp(1, 3)).unwrap_or(1);
+        self.defaults.replication_factor = self.replication_factor.unwrap_or(as_many);
         let mut core = BrokerCore::new(self.defaults.clone());
+        core.topics.set_timings(self.timings);
         core.coordinators.settings = self.coordinators;
         let core: SharedCore = Arc::new(Mutex::new(Rank::Leaf, core));
         let time: Arc<dyn Time> = Arc::new(SystemTime);
@@ -418,6 +421,24 @@ impl EmbeddedClusterBuilder {
 }
 
 impl EmbeddedCluster {
+    fn take_server(&self, broker: i32) -> Option<SocketServer> {
+        let mut brokers = self.brokers.lock();
+        brokers.get_mut(&NodeId(broker))?.server.take()
+    }
+
+    fn has_server(&self, broker: i32) -> bool {
+        let brokers = self.brokers.lock();
+        let found = brokers.get(&NodeId(broker));
+        found.is_some_and(|broker| broker.server.is_some())
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            monotonic: self.time.now(),
+            wall_clock_ms: self.time.wall_clock_ms(),
+        }
+    }
+
     fn add_broker(&self, id: i32, port: u16) -> Result<(), KafkaError> {
         let wanted = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
         let server = SocketServer::start(NodeId(id), wanted, &self.channel)

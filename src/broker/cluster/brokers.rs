@@ -154,9 +154,9 @@ impl Brokers {
             .unwrap_or(self.timings.replication)
     }
 
-    pub(crate) fn set_replication(&mut self, id: NodeId, takes: Option<Duration>) {
+    pub(crate) fn set_replication(&mut self, id: NodeId, takes: Duration) {
         if let Some(broker) = self.brokers.get_mut(&id) {
-            broker.replication = takes;
+            broker.replication = Some(takes);
         }
     }
 

@@ -92,7 +92,7 @@ impl Partition {
         self.copies.get(&self.current.leader?)
     }
 
-    pub(crate) fn leader_replica_mut(&mut self) -> Option<&mut Replica> {
+    fn leader_replica_mut(&mut self) -> Option<&mut Replica> {
         self.copies.get_mut(&self.current.leader?)
     }
 
@@ -114,12 +114,21 @@ impl Partition {
         self.config.min_insync_replicas.min(self.replicas.len())
     }
 
-    pub(crate) fn config(&self) -> LogConfig {
-        self.config
+    /// Takes over what the topic is configured to do; where unclean election is allowed now, somebody may lead now.
+    pub(crate) fn configure(&mut self, config: LogConfig, brokers: &Brokers) {
+        self.config = config;
+        for replica in self.copies.values_mut() {
+            replica.log.configure(config);
+        }
+        self.elect(brokers);
     }
 
-    pub(crate) fn set_min_insync_replicas(&mut self, count: usize) {
-        self.config.min_insync_replicas = count;
+    /// Deletes what lies before an offset and below the high watermark. Returns where the leader's log begins now.
+    pub(crate) fn delete_records(&mut self, before: i64) -> Option<i64> {
+        let replica = self.leader_replica_mut()?;
+        let to = before.min(replica.high_watermark());
+        replica.raise_start_offset(to);
+        Some(replica.log.start_offset())
     }
 
     /// Whether a leader may say that a batch is in enough replicas.

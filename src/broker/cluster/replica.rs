@@ -57,8 +57,8 @@ pub(crate) struct Following {
     pub(crate) epoch: LeaderEpoch,
     /// Its log has been cut to what it shares with this epoch's leader.
     pub(crate) joined: bool,
-    /// When it copies next.
-    pub(crate) next_copy: Option<Instant>,
+    /// Since when it could copy something.
+    pub(crate) lacks_since: Option<Instant>,
 }
 
 impl Replica {
@@ -124,7 +124,7 @@ impl Replica {
         self.role = Role::Follower(Following {
             epoch,
             joined: false,
-            next_copy: None,
+            lacks_since: None,
         });
     }
 
@@ -190,7 +190,7 @@ impl Replica {
         }
         if let Some(following) = self.following_mut() {
             following.joined = true;
-            following.next_copy = None;
+            following.lacks_since = None;
         }
         if self.log.end_offset() < leader.log.start_offset() {
             self.log.restart_at(leader.log.start_offset());

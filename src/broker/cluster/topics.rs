@@ -5,7 +5,7 @@
 //! Threads: plain data. Locks: none.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::broker::cluster::brokers::{Brokers, Timings};
 use crate::broker::cluster::partition::Partition;
@@ -63,8 +63,17 @@ impl Topics {
         &self.brokers
     }
 
-    pub(crate) fn timings_mut(&mut self) -> &mut Timings {
-        &mut self.brokers.timings
+    pub(crate) fn set_timings(&mut self, timings: Timings) {
+        self.brokers.timings = timings;
+    }
+
+    /// How long followers take to copy: those on one broker, or on all that have no time of their own.
+    pub(crate) fn set_replication_delay(&mut self, broker: Option<NodeId>, delay: Duration) {
+        match broker {
+            Some(id) => self.brokers.set_replication(id, delay),
+            None => self.brokers.timings.replication = delay,
+        }
+        self.unsettle_all();
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &Topic)> {
@@ -93,6 +102,15 @@ impl Topics {
         let found = self.topics.get_mut(topic)?.partitions.get_mut(partition)?;
         self.unsettled.insert((topic.to_owned(), partition), None);
         Some(found)
+    }
+
+    /// Lets `replicate` look at every partition.
+    fn unsettle_all(&mut self) {
+        for (name, topic) in &self.topics {
+            let numbers = 0..topic.partitions.len();
+            let keys = numbers.map(|number| ((name.clone(), number), None));
+            self.unsettled.extend(keys);
+        }
     }
 
     /// Followers copy what is due, and the ISR follows; what cannot be done now is done later.
@@ -244,6 +262,26 @@ impl Topics {
                 Err((Errors::InvalidReplicaAssignment, text))
             }
         }
+    }
+
+    /// Changes what a topic is configured to do; returns whether there is such a topic.
+    pub(crate) fn configure(
+        &mut self,
+        name: &str,
+        change: impl Fn(&mut LogConfig),
+        now: Instant,
+    ) -> bool {
+        let Some(topic) = self.topics.get_mut(name) else {
+            return false;
+        };
+        change(&mut topic.log);
+        for partition in &mut topic.partitions {
+            partition.configure(topic.log, &self.brokers);
+        }
+        self.brokers.spread_word(now);
+        self.unsettle_all();
+        self.poll(now);
+        true
     }
 
     /// Adds partitions to a topic up to a new count; returns whether the topic exists and the count grew.

@@ -146,6 +146,11 @@ impl UnifiedLog {
         }
     }
 
+    /// From now on this holds.
+    pub(crate) fn configure(&mut self, config: LogConfig) {
+        self.config = config;
+    }
+
     /// The offset of the first record that is kept.
     pub(crate) fn start_offset(&self) -> i64 {
         self.start_offset

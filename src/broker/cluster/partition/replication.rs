@@ -14,6 +14,9 @@ use crate::common::time::earlier;
 impl Partition {
     /// Does all that is due: copies, and changes of the ISR. Returns when there is more to do.
     pub(crate) fn replicate(&mut self, brokers: &Brokers, now: Instant) -> Option<Instant> {
+        if let Some(leader) = self.current.leader {
+            self.maybe_raise_high_watermark(leader);
+        }
         loop {
             let mut next = None;
             let mut copied = false;
@@ -49,14 +52,11 @@ impl Partition {
             .filter(|leader| self.has_news(follower, *leader, brokers));
         let following = self.replica_mut(follower)?.following_mut()?;
         if wanted.is_none() {
-            following.next_copy = None;
+            following.lacks_since = None;
             return None;
         }
-        Some(
-            *following
-                .next_copy
-                .get_or_insert(now + brokers.replication(follower)),
-        )
+        let since = *following.lacks_since.get_or_insert(now);
+        Some(since + brokers.replication(follower))
     }
 
     /// The leader from which a follower can copy: both know of the same epoch, and bytes pass between them.

@@ -106,52 +106,69 @@ impl Topics {
         if eligible {
             self.change(topic, partition, now, |partition, brokers| {
                 partition.lead(Some(leader), brokers);
+                Some(())
             });
         }
         eligible
     }
 
-    /// Holds a follower back: it copies nothing and leaves the ISR. A leader leads on until it is told otherwise.
+    /// Holds a follower back: it copies nothing and leaves the ISR. Returns whether it is one.
     pub(crate) fn hold_back(
         &mut self,
         topic: &str,
         partition: i32,
         follower: NodeId,
         now: Instant,
-    ) {
-        self.change(topic, partition, now, |partition, brokers| {
-            if let Some(replica) = partition.replica_mut(follower) {
-                replica.held_back = true;
-            }
+    ) -> bool {
+        let held = self.change(topic, partition, now, |partition, brokers| {
+            let leads = partition.current().leader == Some(follower);
+            let replica = partition.replica_mut(follower).filter(|_| !leads)?;
+            replica.held_back = true;
             partition.leave_isr(follower, brokers);
+            Some(())
         });
+        held.is_some()
     }
 
-    /// Lets every follower copy again.
-    pub(crate) fn let_go(&mut self, topic: &str, partition: i32, now: Instant) {
-        self.change(topic, partition, now, |partition, _| {
+    /// Lets every follower copy again. Returns whether there is such a partition.
+    pub(crate) fn let_go(&mut self, topic: &str, partition: i32, now: Instant) -> bool {
+        let found = self.change(topic, partition, now, |partition, _| {
             for replica in partition.copies_mut() {
                 replica.held_back = false;
             }
+            Some(())
         });
+        found.is_some()
     }
 
-    fn change(
+    /// Deletes what lies before an offset, as retention and DeleteRecords do. Returns where the log begins now.
+    pub(crate) fn delete_records(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        before: i64,
+        now: Instant,
+    ) -> Option<i64> {
+        self.change(topic, partition, now, |partition, _| {
+            partition.delete_records(before)
+        })
+    }
+
+    /// Changes a partition, and does what follows from it.
+    fn change<T>(
         &mut self,
         topic: &str,
         partition: i32,
         now: Instant,
-        act: impl FnOnce(&mut Partition, &Brokers),
-    ) {
-        let found = usize::try_from(partition).ok().and_then(|number| {
-            self.unsettled.insert((topic.to_owned(), number), None);
-            self.topics.get_mut(topic)?.partitions.get_mut(number)
-        });
-        if let Some(partition) = found {
-            act(partition, &self.brokers);
-            self.brokers.spread_word(now);
-        }
+        act: impl FnOnce(&mut Partition, &Brokers) -> Option<T>,
+    ) -> Option<T> {
+        let number = usize::try_from(partition).ok()?;
+        let found = self.topics.get_mut(topic)?.partitions.get_mut(number)?;
+        let outcome = act(found, &self.brokers);
+        self.unsettled.insert((topic.to_owned(), number), None);
+        self.brokers.spread_word(now);
         self.poll(now);
+        outcome
     }
 
     /// Gives up on a broker.
@@ -175,11 +192,10 @@ impl Topics {
     }
 
     fn for_each_partition(&mut self, mut act: impl FnMut(&mut Partition, &Brokers)) {
-        for (name, topic) in &mut self.topics {
-            for (number, partition) in topic.partitions.iter_mut().enumerate() {
-                act(partition, &self.brokers);
-                self.unsettled.insert((name.clone(), number), None);
-            }
+        let topics = self.topics.values_mut();
+        for partition in topics.flat_map(|topic| &mut topic.partitions) {
+            act(partition, &self.brokers);
         }
+        self.unsettle_all();
     }
 }
