@@ -1,7 +1,7 @@
 //! Leaders freeze under load, with their connections open: what that costs, and what comes of the records.
 //!
 //! `OTTLA_FREEZES=20` freezes twenty times; `OTTLA_CLIENT=java` drives the Java producer instead, whose findings are printed
-//! and not judged.
+//! and not judged; `OTTLA_KEYS=600` gives the records that many keys.
 
 use crate::cluster::KafkaCluster;
 use crate::kills::{Findings, Running, check, read_journal, wait_for};
@@ -48,8 +48,11 @@ fn javas(cluster: &KafkaCluster, topic: &str, folder: &std::path::Path) -> Comma
 
 fn with_arguments(command: &mut Command, cluster: &KafkaCluster, topic: &str) {
     command.args(["--bootstrap-server", cluster.bootstrap(), "--topic", topic]);
-    // Keys, so that every partition gets its share, whatever the clients think of slow partitions.
-    command.args(["--throughput", "2000", "--repeating-keys", "600"]);
+    command.args(["--throughput", "2000"]);
+    // Without keys a partition is left alone for a while now and then; with them each has records all the time.
+    if let Ok(keys) = std::env::var("OTTLA_KEYS") {
+        command.args(["--repeating-keys", &keys]);
+    }
 }
 
 /// What a run showed.
@@ -140,7 +143,7 @@ fn frozen_leaders_cost_a_failover_each_and_no_record() {
         outcome.first_error
     );
     // A timeout would take 30 s; how much less than that it is depends on the machine.
-    assert!(outcome.worst_gap_of_a_partition < 20_000);
+    assert!(outcome.worst_gap < 20_000);
 }
 
 #[test]

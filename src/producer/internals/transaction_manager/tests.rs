@@ -394,6 +394,33 @@ fn numbers_stay_in_order_beyond_the_wrap_of_the_wire() {
     );
 }
 
+/// Scenario: ID16 (split and unresolved at the wrap).
+#[test]
+fn a_split_and_an_expiry_at_the_wrap_leave_the_numbers_in_order() {
+    let mut manager = warm();
+    manager.assign_sequence(&tp(), i32::MAX as u32 - 2);
+    manager.handle_completed(batch(&tp(), 1));
+    let (_, first) = manager.assign_sequence(&tp(), 4);
+    let parts = manager.handle_split(batch(&tp(), first.0), &[1, 1, 2]);
+    let wire: Vec<_> = parts.iter().map(|part| part.to_wire()).collect();
+    assert_eq!(wire, [i32::MAX - 1, i32::MAX, 0]);
+    for part in &parts {
+        assert!(manager.can_drain(&tp(), Some(*part)));
+        manager.handle_resent(batch(&tp(), part.0));
+        if *part == parts[1] {
+            manager.handle_failed(batch(&tp(), part.0), true);
+        } else {
+            manager.handle_completed(batch(&tp(), part.0));
+        }
+        manager.check_invariants();
+    }
+    assert!(
+        manager.poll_restart().is_empty(),
+        "the last part tells of the second"
+    );
+    assert_eq!(manager.assign_sequence(&tp(), 1).1.to_wire(), 2);
+}
+
 /// Java: `SenderTest.testUnsupportedVersionInProduceRequest` (its core half). Scenario: ID19.
 #[test]
 fn a_fatal_error_stops_everything_and_stays() {

@@ -1,6 +1,10 @@
 //! A leader that stops answering: when its batches go to the next one, in which order, and when they stay.
 
+use std::collections::{BTreeMap, VecDeque};
+
+use super::random_faults::Cluster;
 use super::*;
+use crate::testing::mock_client::SentRequest;
 
 const OLD: NodeId = NodeId(0);
 const NEW: NodeId = NodeId(1);
@@ -235,4 +239,164 @@ fn the_other_partitions_of_a_given_up_connection_are_sent_again_as_they_are() {
     fixture.client.respond_from(OLD, answer(1, Errors::None, 0));
     fixture.pass();
     assert!(moved.is_done() && stays.is_done());
+}
+
+/// What can happen around a frozen leader, in any order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Event {
+    /// The application sends one more record.
+    Append,
+    /// The old leader thaws for as long as it takes to handle its oldest request.
+    Handle,
+    /// The oldest answer of the old leader arrives, if the connection is still there.
+    Deliver,
+    /// The cluster makes another node the leader.
+    Elect,
+    /// The producer gets metadata.
+    News,
+    /// The old leader is overdue.
+    Suspect,
+}
+
+const EVENTS: [Event; 6] = [
+    Event::Append,
+    Event::Handle,
+    Event::Deliver,
+    Event::Elect,
+    Event::News,
+    Event::Suspect,
+];
+
+/// Whether batches were acknowledged before the freeze, and the order of events.
+struct Story {
+    order: Vec<Event>,
+    fixture: Fixture,
+    cluster: Cluster,
+    /// What the old leader got and has not handled.
+    held: VecDeque<SentRequest>,
+    answers: BTreeMap<i32, ProduceResponse>,
+    futures: Vec<FutureRecordMetadata>,
+}
+
+impl Story {
+    fn new(acknowledged: bool, order: &[Event]) -> Self {
+        let mut story = Self {
+            order: order.to_vec(),
+            fixture: Fixture::idempotent(Setup::default()),
+            cluster: Cluster::new(0),
+            held: VecDeque::new(),
+            answers: BTreeMap::new(),
+            futures: Vec::new(),
+        };
+        if acknowledged {
+            story.append();
+            story.answer_all();
+        }
+        story.append();
+        story.append();
+        story.held = story.fixture.client.requests().into();
+        story
+    }
+
+    fn append(&mut self) {
+        let value = self.futures.len().to_string();
+        let future = self.fixture.append_with(0, value.as_bytes(), None);
+        self.futures.push(future);
+        self.fixture.pass();
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Append => self.append(),
+            Event::Handle => {
+                if let Some(request) = self.held.pop_front() {
+                    let answer = self.cluster.handle(&request);
+                    self.answers.insert(request.correlation_id, answer);
+                }
+            }
+            Event::Deliver => self.deliver(),
+            Event::Elect => self.cluster.elect(0, NEW.0),
+            Event::News => {
+                let (leaders, epoch) = self.cluster.leaders_and_epoch();
+                self.fixture.set_leaders(leaders, epoch);
+            }
+            Event::Suspect => self.fixture.client.suspect(OLD),
+        }
+        self.fixture.pass();
+    }
+
+    fn deliver(&mut self) {
+        let requests = self.fixture.client.requests().into_iter();
+        let pending: Vec<_> = requests.map(|request| request.correlation_id).collect();
+        if let Some((id, answer)) = self.answers.pop_first() {
+            if pending.contains(&id) {
+                self.fixture.client.respond_to_request(id, answer);
+            }
+        }
+    }
+
+    /// Every request is handled, and every answer arrives.
+    fn answer_all(&mut self) {
+        for request in self.fixture.client.requests() {
+            let id = request.correlation_id;
+            self.held.retain(|held| held.correlation_id != id);
+            let answer = match self.answers.remove(&id) {
+                Some(answer) => answer,
+                None => self.cluster.handle(&request),
+            };
+            self.fixture.client.respond_to_request(id, answer);
+        }
+        self.fixture.pass();
+    }
+
+    /// All is well again, and stays so until everything has come to its end.
+    fn end(mut self) {
+        for event in [Event::Elect, Event::News] {
+            self.happen(event);
+        }
+        for _ in 0..20 {
+            self.answer_all();
+            self.fixture.advance(BACKOFF);
+            self.fixture.pass();
+        }
+        let order = &self.order;
+        for (n, future) in self.futures.iter().enumerate() {
+            let outcome = future.try_get();
+            assert!(
+                matches!(outcome, Some(Ok(_))),
+                "{order:?}: {n}: {outcome:?}"
+            );
+            assert_eq!(offset(future), n as i64, "{order:?}");
+        }
+        let all: Vec<_> = (0..self.futures.len()).collect();
+        assert_eq!(self.cluster.log(0), all, "{order:?}");
+    }
+}
+
+/// Every order of what can happen, with and without a batch that was acknowledged before. Scenario: ID7, ID21.
+#[test]
+fn whatever_the_order_of_events_each_record_is_in_the_log_once_and_in_its_place() {
+    let mut stories = 0;
+    for_each_order(&mut EVENTS.to_vec(), 0, &mut |order| {
+        for acknowledged in [false, true] {
+            let mut story = Story::new(acknowledged, order);
+            for event in order {
+                story.happen(*event);
+            }
+            story.end();
+            stories += 1;
+        }
+    });
+    assert_eq!(stories, 1440);
+}
+
+fn for_each_order(events: &mut Vec<Event>, from: usize, each: &mut impl FnMut(&[Event])) {
+    if from == events.len() {
+        return each(events);
+    }
+    for at in from..events.len() {
+        events.swap(from, at);
+        for_each_order(events, from + 1, each);
+        events.swap(from, at);
+    }
 }

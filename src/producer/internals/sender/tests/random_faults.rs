@@ -51,7 +51,7 @@ struct World {
 
 /// What the brokers have; leaders share one log for each partition, so nothing is lost when one moves.
 #[derive(Default)]
-struct Cluster {
+pub(super) struct Cluster {
     leaders: Vec<i32>,
     epoch: i32,
     logs: Vec<Vec<usize>>,
@@ -70,7 +70,32 @@ struct ProducerState {
 }
 
 impl Cluster {
-    fn handle(&mut self, request: &SentRequest) -> ProduceResponse {
+    /// Four partitions that two brokers lead.
+    pub(super) fn new(first_epoch: i16) -> Self {
+        Self {
+            leaders: vec![0, 0, 1, 1],
+            epoch: 1,
+            logs: vec![Vec::new(); 4],
+            first_epoch,
+            ..Self::default()
+        }
+    }
+
+    /// Another broker leads the partition from now on.
+    pub(super) fn elect(&mut self, partition: usize, leader: i32) {
+        self.leaders[partition] = leader;
+        self.epoch += 1;
+    }
+
+    pub(super) fn leaders_and_epoch(&self) -> (&[i32], i32) {
+        (&self.leaders, self.epoch)
+    }
+
+    pub(super) fn log(&self, partition: usize) -> &[usize] {
+        &self.logs[partition]
+    }
+
+    pub(super) fn handle(&mut self, request: &SentRequest) -> ProduceResponse {
         let RequestBody::Produce(body) = &request.body else {
             panic!("only Produce is frozen: {request:?}");
         };
@@ -156,13 +181,7 @@ impl World {
             seed,
             random,
             fixture,
-            cluster: Cluster {
-                leaders: vec![0, 0, 1, 1],
-                epoch: 1,
-                logs: vec![Vec::new(); 4],
-                first_epoch,
-                ..Cluster::default()
-            },
+            cluster: Cluster::new(first_epoch),
             journal: Vec::new(),
         }
     }
@@ -273,8 +292,7 @@ impl World {
 
     fn move_leader(&mut self) {
         let partition = self.random.usize(0..4);
-        self.cluster.leaders[partition] = self.random.i32(0..3);
-        self.cluster.epoch += 1;
+        self.cluster.elect(partition, self.random.i32(0..3));
         self.refresh();
     }
 
