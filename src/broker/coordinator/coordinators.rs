@@ -91,6 +91,19 @@ impl Coordinators {
         }
     }
 
+    /// Whether a broker may answer for a transactional id now.
+    pub(crate) fn check_transactional(
+        &self,
+        broker: NodeId,
+        transactional_id: &str,
+        now: Instant,
+    ) -> Result<(), Errors> {
+        if transactional_id.is_empty() {
+            return Err(Errors::InvalidRequest);
+        }
+        self.transaction_owners.check(broker, transactional_id, now)
+    }
+
     /// Makes another broker own a key.
     pub(crate) fn move_to(&mut self, kind: KeyType, key: &str, broker: NodeId, now: Instant) {
         let load = self.settings.load_delay;
@@ -155,11 +168,11 @@ impl Coordinators {
 
     /// What is due: transactions out of time, markers, ids that nobody uses.
     pub(crate) fn poll(&mut self, topics: &mut Topics, now: Now) {
-        for (id, what) in self.due(now.monotonic) {
-            match what {
-                Due::Abort => self.transactions.fence(&id, now.monotonic),
-                Due::Markers => self.write_markers(&id, topics, now),
-            }
+        for id in self.due(Due::Abort, now.monotonic) {
+            self.transactions.fence(&id, now.monotonic);
+        }
+        for id in self.due(Due::Markers, now.monotonic) {
+            self.write_markers(&id, topics, now);
         }
         let unused_for = self.settings.transactional_id_expiration;
         self.transactions.expire(unused_for, now.monotonic);
@@ -182,17 +195,17 @@ impl Coordinators {
             .min()
     }
 
-    fn due(&self, now: Instant) -> Vec<(String, Due)> {
+    fn due(&self, wanted: Due, now: Instant) -> Vec<String> {
         let transactions = self.transactions.iter();
-        let due = transactions.filter_map(|(id, metadata)| {
+        let due = transactions.filter(|(id, metadata)| {
             if metadata.is_preparing() && metadata.waits_for_leaders {
                 // Somebody may lead by now.
-                return Some((id.clone(), Due::Markers));
+                return wanted == Due::Markers;
             }
-            let (at, what) = self.next_step(id, metadata)?;
-            (at <= now).then(|| (id.clone(), what))
+            let next = self.next_step(id, metadata);
+            next.is_some_and(|(at, what)| at <= now && what == wanted)
         });
-        due.collect()
+        due.map(|(id, _)| id.clone()).collect()
     }
 
     /// What happens next to a transaction by itself, as soon as its coordinator is there.
@@ -249,6 +262,7 @@ pub(crate) struct Entry<'a> {
 }
 
 /// What a transaction is due for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Due {
     /// It has run out of time.
     Abort,

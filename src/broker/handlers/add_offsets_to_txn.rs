@@ -5,7 +5,6 @@
 //! Threads: plain function. Locks: none.
 
 use crate::broker::broker_core::BrokerCore;
-use crate::broker::coordinator::coordinators::KeyType;
 use crate::broker::coordinator::transaction_metadata::Participant;
 use crate::broker::coordinator::transactions::Joining;
 use crate::broker::handlers::{self, At};
@@ -31,8 +30,7 @@ fn add(core: &mut BrokerCore, at: At, request: &AddOffsetsToTxnRequest) -> Resul
     let id = &request.transactional_id;
     let coordinators = &mut core.coordinators;
     let now = at.now.monotonic;
-    let owners = coordinators.owners(KeyType::Transaction);
-    owners.check(at.broker, id, now)?;
+    coordinators.check_transactional(at.broker, id, now)?;
     let producer = ProducerIdAndEpoch {
         producer_id: request.producer_id,
         epoch: request.producer_epoch,

@@ -8,7 +8,6 @@
 //! Threads: plain function. Locks: none.
 
 use crate::broker::broker_core::BrokerCore;
-use crate::broker::coordinator::coordinators::KeyType;
 use crate::broker::coordinator::transaction_metadata::Participant;
 use crate::broker::coordinator::transactions::Joining;
 use crate::broker::handlers::{self, At};
@@ -79,8 +78,7 @@ fn one(
     let id = &transaction.transactional_id;
     let coordinators = &mut core.coordinators;
     let now = at.now.monotonic;
-    let owners = coordinators.owners(KeyType::Transaction);
-    if let Err(error) = owners.check(at.broker, id, now) {
+    if let Err(error) = coordinators.check_transactional(at.broker, id, now) {
         return topic_results(topics, |_, _| error);
     }
     if transaction.verify_only {

@@ -8,7 +8,6 @@
 //! Threads: plain function. Locks: none.
 
 use crate::broker::broker_core::BrokerCore;
-use crate::broker::coordinator::coordinators::KeyType;
 use crate::broker::coordinator::transaction_metadata::Decision;
 use crate::broker::coordinator::transactions::EndTransaction;
 use crate::broker::handlers::{self, At};
@@ -36,8 +35,7 @@ fn end(
     let id = &request.transactional_id;
     let coordinators = &mut core.coordinators;
     let now = at.now.monotonic;
-    let owners = coordinators.owners(KeyType::Transaction);
-    owners.check(at.broker, id, now)?;
+    coordinators.check_transactional(at.broker, id, now)?;
     let request = EndTransaction {
         transactional_id: id,
         producer: ProducerIdAndEpoch {

@@ -42,9 +42,10 @@ fn answer(
         };
     }
     let found = one(&request.key);
+    let well = found.error_code == Errors::None.code();
     FindCoordinatorResponse {
         error_code: found.error_code,
-        error_message: found.error_message,
+        error_message: well.then(|| Errors::None.name().to_owned()),
         node_id: found.node_id,
         host: found.host,
         port: found.port,
@@ -68,7 +69,6 @@ fn find(core: &BrokerCore, key_type: i8, key: &str) -> Coordinator {
         node_id: id.0,
         host: broker.host.clone(),
         port: i32::from(broker.port),
-        error_message: None,
         ..Coordinator::default()
     }
 }

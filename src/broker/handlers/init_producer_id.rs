@@ -10,7 +10,6 @@
 use std::time::Duration;
 
 use crate::broker::broker_core::BrokerCore;
-use crate::broker::coordinator::coordinators::KeyType;
 use crate::broker::coordinator::transactions::InitProducerId;
 use crate::broker::handlers::At;
 use crate::common::cluster::ProducerIdAndEpoch;
@@ -68,8 +67,7 @@ fn for_transactions(
         return Err(Errors::InvalidTransactionTimeout);
     }
     let now = at.now.monotonic;
-    let owners = coordinators.owners(KeyType::Transaction);
-    owners.check(at.broker, id, now)?;
+    coordinators.check_transactional(at.broker, id, now)?;
     let request = InitProducerId {
         transactional_id: id,
         timeout,

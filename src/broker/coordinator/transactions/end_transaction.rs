@@ -10,7 +10,7 @@
 use std::time::Instant;
 
 use crate::broker::coordinator::transaction_metadata::{
-    Decision, LAST_EPOCH_OF_CLIENTS, NO_EPOCH, TransactionMetadata, TransactionState,
+    Decision, LAST_EPOCH_OF_CLIENTS, TransactionMetadata, TransactionState,
 };
 use crate::broker::coordinator::transactions::TransactionCoordinator;
 use crate::common::cluster::ProducerIdAndEpoch;
@@ -75,8 +75,9 @@ impl TransactionCoordinator {
             bumps_epoch: metadata.bumps_epoch,
         };
         if !decision.bumps_epoch {
+            // The one who was too slow may come back with the epoch it knows (KIP-588).
+            metadata.last_epoch = metadata.producer.epoch;
             metadata.producer.epoch = metadata.producer.epoch.saturating_add(1);
-            metadata.last_epoch = NO_EPOCH;
         }
         metadata.prepare(decision, None, now);
     }

@@ -35,3 +35,283 @@ fn a_new_instance_aborts_what_the_one_before_it_left_open() {
         assert_eq!(fixture.committed(0), 0);
     }
 }
+
+/// Java: `TransactionCoordinatorTest.shouldAppendPrepareAbortToLogOnEndTxnWhenStatusIsOngoingAndResultIsAbort` and the
+/// table of states after it.
+#[test]
+fn a_repeated_end_is_recognized_and_the_opposite_one_is_refused() {
+    for speaks in BOTH {
+        for committed in [true, false] {
+            let mut fixture = Fixture::new();
+            let producer = fixture.producer(speaks);
+            fixture.join_and_write(producer, 0, 0);
+            let first = fixture.end(producer, committed);
+            assert_eq!(fixture.end(producer, committed), first, "{speaks:?}");
+            let opposite = fixture.end(producer, !committed).error_code;
+            assert_eq!(opposite, Errors::InvalidTxnState.code(), "{speaks:?}");
+        }
+    }
+}
+
+/// The anomaly that Jepsen found: with version 1 nothing tells the end of one transaction from that of the next.
+#[test]
+fn a_late_end_hits_the_next_transaction_with_version_1_only() {
+    for speaks in BOTH {
+        let mut fixture = Fixture::new();
+        let mut producer = fixture.producer(speaks);
+        fixture.join_and_write(producer, 0, 0);
+        let late = producer;
+        fixture.end_well(&mut producer, true);
+        let next = i32::from(speaks == Speaks::Version1);
+        fixture.join_and_write(producer, 0, next);
+        let error = fixture.end(late, true).error_code;
+        if speaks == Speaks::Version1 {
+            assert_eq!(
+                (error, fixture.committed(0)),
+                (NONE, 2),
+                "half a transaction"
+            );
+        } else {
+            let fenced = Errors::ProducerFenced.code();
+            assert_eq!((error, fixture.committed(0)), (fenced, 1));
+        }
+    }
+}
+
+#[test]
+fn version_2_may_abort_a_transaction_in_which_nobody_took_part() {
+    let mut fixture = Fixture::new();
+    let mut producer = fixture.producer(Speaks::Version2);
+    let before = producer.me;
+    fixture.end_well(&mut producer, false);
+    assert_eq!(producer.me.epoch, before.epoch + 1);
+    let refused = fixture.end(producer, true).error_code;
+    assert_eq!(refused, Errors::InvalidTxnState.code());
+    let first = fixture.producer(Speaks::Version1);
+    let refused = fixture.end(first, false).error_code;
+    assert_eq!(refused, Errors::InvalidTxnState.code());
+}
+
+#[test]
+fn while_markers_are_pending_the_next_transaction_has_to_wait() {
+    for speaks in BOTH {
+        let mut fixture = Fixture::new();
+        fixture.core.coordinators.settings.marker_delay = Duration::from_millis(50);
+        let mut producer = fixture.producer(speaks);
+        fixture.join_and_write(producer, 0, 0);
+        let ended = producer;
+        fixture.end_well(&mut producer, true);
+        let concurrent = Errors::ConcurrentTransactions.code();
+        assert_eq!(fixture.end(ended, true).error_code, concurrent);
+        assert_eq!(fixture.add_partition(producer, 1), concurrent);
+        assert_eq!(fixture.init(None).error_code, concurrent);
+        let refused = fixture.write(producer, 1, 0).error_code;
+        let expected = match speaks {
+            Speaks::Version1 => Errors::NotEnoughReplicas.code(),
+            Speaks::Version2 => concurrent,
+        };
+        assert_eq!(refused, expected, "{speaks:?}");
+        let due = fixture.now.monotonic + Duration::from_millis(50);
+        assert_eq!(fixture.core.next_timeout(), Some(due));
+        fixture.pass(Duration::from_millis(50));
+        assert_eq!(fixture.committed(0), 1);
+        assert_eq!(fixture.core.next_timeout(), None);
+        fixture.join_and_write(producer, 1, 0);
+    }
+}
+
+/// Java: `TransactionCoordinatorTest.shouldAbortExpiredTransactionsInOngoingStateAndBumpEpoch`.
+#[test]
+fn the_coordinator_aborts_a_transaction_that_takes_too_long() {
+    for speaks in BOTH {
+        let mut fixture = Fixture::new();
+        let producer = fixture.producer(speaks);
+        fixture.join_and_write(producer, 0, 0);
+        let due = fixture.now.monotonic + Duration::from_secs(60);
+        assert_eq!(fixture.core.next_timeout(), Some(due));
+        fixture.pass(Duration::from_millis(59_999));
+        assert_eq!(fixture.fetch_committed(0).last_stable_offset, 0);
+        fixture.pass(Duration::from_millis(1));
+        assert_eq!(fixture.fetch_committed(0).last_stable_offset, 2);
+        assert_eq!(fixture.committed(0), 0);
+        let (commit, abort) = match speaks {
+            Speaks::Version1 => (Errors::ProducerFenced, Errors::ProducerFenced),
+            Speaks::Version2 => (Errors::InvalidTxnState, Errors::None),
+        };
+        assert_eq!(fixture.end(producer, true).error_code, commit.code());
+        assert_eq!(fixture.end(producer, false).error_code, abort.code());
+        let again = fixture.init(Some(producer.me));
+        assert_eq!(
+            (again.error_code, again.producer_epoch),
+            (NONE, producer.me.epoch + 1),
+            "its owner may go on (KIP-588)"
+        );
+    }
+}
+
+/// Java: `TransactionCoordinatorTest.shouldIncrementEpochAndUpdateMetadata`, `testInitProducerIdWithCurrentEpochProvided`,
+/// `testInitProducerIdStaleCoordinatorEpoch` (KIP-360).
+#[test]
+fn an_owner_gets_the_next_epoch_once_however_often_it_asks() {
+    let mut fixture = Fixture::new();
+    let producer = fixture.producer(Speaks::Version1);
+    let first = fixture.init(Some(producer.me));
+    assert_eq!(first.producer_epoch, producer.me.epoch + 1);
+    assert_eq!(fixture.init(Some(producer.me)), first, "repeated");
+    let me = ProducerIdAndEpoch {
+        producer_id: first.producer_id,
+        epoch: first.producer_epoch,
+    };
+    let second = fixture.init(Some(me));
+    assert_eq!(second.producer_epoch, me.epoch + 1);
+    let fenced = Errors::ProducerFenced.code();
+    assert_eq!(fixture.init(Some(producer.me)).error_code, fenced);
+    let foreign = ProducerIdAndEpoch {
+        producer_id: me.producer_id + 1,
+        ..me
+    };
+    assert_eq!(fixture.init(Some(foreign)).error_code, fenced);
+    let other_instance = fixture.init(None);
+    assert_eq!(other_instance.error_code, NONE);
+    assert_eq!(fixture.init(Some(me)).error_code, fenced);
+}
+
+/// Java: `TransactionCoordinatorTest.testInitProducerIdWithExhaustedEpochOnNewProducer`, `shouldGenerateNewProducerIdIfEpochsExhausted`.
+#[test]
+fn an_id_whose_epochs_are_used_up_is_replaced() {
+    let mut fixture = Fixture::new();
+    let mut producer = fixture.producer(Speaks::Version2);
+    let id = producer.me.producer_id;
+    let metadata = fixture.core.coordinators.transactions.get_mut(ID);
+    metadata.expect("known").producer.epoch = i16::MAX - 1;
+    producer.me.epoch = i16::MAX - 1;
+    fixture.join_and_write(producer, 0, 0);
+    let last = producer;
+    fixture.end_well(&mut producer, true);
+    assert_ne!(producer.me.producer_id, id);
+    assert_eq!(producer.me.epoch, 0);
+    let repeated = fixture.end(last, true);
+    assert_eq!(
+        (repeated.error_code, repeated.producer_id),
+        (NONE, producer.me.producer_id)
+    );
+    fixture.join_and_write(producer, 0, 0);
+    fixture.end_well(&mut producer, true);
+    assert_eq!(fixture.committed(0), 2);
+
+    let metadata = fixture.core.coordinators.transactions.get_mut(ID);
+    metadata.expect("known").producer.epoch = i16::MAX - 1;
+    let next = fixture.init(None);
+    assert_eq!((next.error_code, next.producer_epoch), (NONE, 0));
+    assert_ne!(next.producer_id, producer.me.producer_id);
+}
+
+#[test]
+fn a_batch_that_never_joined_is_refused_in_the_words_of_its_version() {
+    let mut fixture = Fixture::new();
+    let producer = fixture.producer(Speaks::Version1);
+    for (version, expected) in [
+        (8, Errors::InvalidTxnState),
+        (10, Errors::InvalidTxnState),
+        (11, Errors::TransactionAbortable),
+        (12, Errors::None),
+    ] {
+        let written = fixture.write_at(version, producer, 0, 0);
+        assert_eq!(written.error_code, expected.code(), "Produce {version}");
+    }
+}
+
+#[test]
+fn a_coordinator_moves_with_its_broker_and_loads_before_it_answers() {
+    let mut fixture = Fixture::new();
+    fixture.core.coordinators.settings.load_delay = Duration::from_millis(30);
+    let mut producer = fixture.producer(Speaks::Version1);
+    fixture.join_and_write(producer, 0, 0);
+    let first = fixture.coordinator(KeyType::Transaction, ID);
+    fixture.core.broker_stopped(NodeId(first));
+    let loading = Errors::CoordinatorLoadInProgress.code();
+    assert_eq!(fixture.init(None).error_code, loading);
+    let second = fixture.coordinator(KeyType::Transaction, ID);
+    assert_ne!(first, second);
+    let third = 6 - first - second;
+    let request = AddOffsetsToTxnRequest {
+        transactional_id: ID.to_owned(),
+        ..Default::default()
+    };
+    match body(fixture.ask_at(third, 3, request)) {
+        Some(ResponseBody::AddOffsetsToTxn(response)) => {
+            assert_eq!(response.error_code, Errors::NotCoordinator.code());
+        }
+        other => panic!("{other:?}"),
+    }
+    fixture.pass(Duration::from_millis(30));
+    fixture.end_well(&mut producer, true);
+    assert_eq!(fixture.committed(0), 1);
+}
+
+#[test]
+fn a_marker_waits_until_its_partition_has_a_leader() {
+    let mut fixture = Fixture::new();
+    fixture.core.coordinators.settings.marker_delay = Duration::from_millis(1);
+    let mut producer = fixture.producer(Speaks::Version2);
+    fixture.join_and_write(producer, 0, 0);
+    fixture.end_well(&mut producer, true);
+    let lead = |fixture: &mut Fixture, leader| {
+        let found = fixture.core.topics.partition_mut("t", 0);
+        found.expect("made").lead(leader);
+    };
+    lead(&mut fixture, None);
+    fixture.pass(Duration::from_millis(1));
+    assert_eq!(fixture.committed(0), 0);
+    assert_eq!(
+        fixture.core.next_timeout(),
+        None,
+        "nothing but a leader helps"
+    );
+    let concurrent = Errors::ConcurrentTransactions.code();
+    assert_eq!(fixture.add_partition(producer, 1), concurrent);
+    lead(&mut fixture, Some(NodeId(1)));
+    fixture.pass(Duration::ZERO);
+    assert_eq!(fixture.committed(0), 1);
+}
+
+#[test]
+fn a_transactional_id_that_nobody_uses_is_forgotten_and_an_open_transaction_is_not() {
+    let mut fixture = Fixture::new();
+    let producer = fixture.producer(Speaks::Version1);
+    fixture.pass(
+        fixture
+            .core
+            .coordinators
+            .settings
+            .transactional_id_expiration,
+    );
+    let mapping = Errors::InvalidProducerIdMapping.code();
+    assert_eq!(fixture.add_partition(producer, 0), mapping);
+    let again = fixture.init(Some(producer.me));
+    assert_eq!((again.error_code, again.producer_epoch), (NONE, 0));
+    assert_ne!(again.producer_id, producer.me.producer_id);
+}
+
+#[test]
+fn a_request_for_a_transaction_must_be_whole() {
+    let mut fixture = Fixture::new();
+    let coordinator = fixture.coordinator(KeyType::Transaction, ID);
+    let mut ask = |id: &str, timeout_ms, producer_epoch| {
+        let request = InitProducerIdRequest {
+            transactional_id: Some(id.to_owned()),
+            transaction_timeout_ms: timeout_ms,
+            producer_epoch,
+            ..Default::default()
+        };
+        match body(fixture.ask_at(coordinator, 5, request)) {
+            Some(ResponseBody::InitProducerId(response)) => Errors::from_code(response.error_code),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(ask("", 1000, -1), Errors::InvalidRequest);
+    assert_eq!(ask(ID, 1000, 0), Errors::InvalidRequest);
+    assert_eq!(ask(ID, 0, -1), Errors::InvalidTransactionTimeout);
+    assert_eq!(ask(ID, 900_001, -1), Errors::InvalidTransactionTimeout);
+    assert_eq!(ask(ID, 900_000, -1), Errors::None);
+}
