@@ -146,6 +146,8 @@ impl BrokerCore {
         self.coordinators.elect(&self.topics.alive(), now.monotonic);
         self.coordinators.poll(&mut self.topics, now);
         self.topics.replicate(now.monotonic);
+        // A marker that all replicas have may complete its transaction.
+        self.coordinators.poll(&mut self.topics, now);
         for parked in std::mem::take(&mut self.parked) {
             let broker = parked.connection().broker;
             if self.topics.brokers().is_running(broker) {
@@ -161,7 +163,10 @@ impl BrokerCore {
         let brokers = self.topics.brokers();
         let awake = |parked: &&Parked| brokers.is_running(parked.connection().broker);
         let parked = self.parked.iter().filter(awake).filter_map(Parked::due);
-        let cluster = earlier(self.topics.next_timeout(), self.coordinators.next_timeout());
+        let cluster = earlier(
+            self.topics.next_timeout(),
+            self.coordinators.next_timeout(brokers),
+        );
         earlier(parked.min(), cluster)
     }
 

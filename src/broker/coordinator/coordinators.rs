@@ -7,12 +7,13 @@
 use std::time::{Duration, Instant};
 
 use crate::broker::broker_core::Now;
+use crate::broker::cluster::brokers::Brokers;
 use crate::broker::cluster::partition::Partition;
 use crate::broker::cluster::topics::Topics;
 use crate::broker::coordinator::coordinator_map::CoordinatorMap;
 use crate::broker::coordinator::group_offsets::GroupOffsets;
 use crate::broker::coordinator::transaction_metadata::{
-    Participant, TransactionMetadata, TransactionState,
+    Participant, TransactionMetadata, TransactionState, WrittenMarker,
 };
 use crate::broker::coordinator::transactions::{Joining, TransactionCoordinator};
 use crate::broker::log::unified_log::IncomingBatch;
@@ -168,10 +169,10 @@ impl Coordinators {
 
     /// What is due: transactions out of time, markers, ids that nobody uses.
     pub(crate) fn poll(&mut self, topics: &mut Topics, now: Now) {
-        for id in self.due(Due::Abort, now.monotonic) {
+        for id in self.due(Due::Abort, topics.brokers(), now.monotonic) {
             self.transactions.fence(&id, now.monotonic);
         }
-        for id in self.due(Due::Markers, now.monotonic) {
+        for id in self.due(Due::Markers, topics.brokers(), now.monotonic) {
             self.write_markers(&id, topics, now);
         }
         let unused_for = self.settings.transactional_id_expiration;
@@ -188,30 +189,38 @@ impl Coordinators {
     }
 
     /// When `poll` has something to do.
-    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+    pub(crate) fn next_timeout(&self, brokers: &Brokers) -> Option<Instant> {
         let next = self.transactions.iter();
-        next.filter_map(|(id, metadata)| self.next_step(id, metadata))
+        next.filter_map(|(id, metadata)| self.next_step(id, metadata, brokers))
             .map(|(at, _)| at)
             .min()
     }
 
-    fn due(&self, wanted: Due, now: Instant) -> Vec<String> {
+    fn due(&self, wanted: Due, brokers: &Brokers, now: Instant) -> Vec<String> {
         let transactions = self.transactions.iter();
         let due = transactions.filter(|(id, metadata)| {
-            if metadata.is_preparing() && metadata.waits_for_leaders {
-                // Somebody may lead by now.
-                return wanted == Due::Markers;
+            if metadata.is_preparing() && metadata.waits_for_partitions {
+                // They may have a leader, or the marker in every replica, by now.
+                return wanted == Due::Markers && self.is_at_work(id, brokers);
             }
-            let next = self.next_step(id, metadata);
+            let next = self.next_step(id, metadata, brokers);
             next.is_some_and(|(at, what)| at <= now && what == wanted)
         });
         due.map(|(id, _)| id.clone()).collect()
     }
 
     /// What happens next to a transaction by itself, as soon as its coordinator is there.
-    fn next_step(&self, id: &str, metadata: &TransactionMetadata) -> Option<(Instant, Due)> {
+    fn next_step(
+        &self,
+        id: &str,
+        metadata: &TransactionMetadata,
+        brokers: &Brokers,
+    ) -> Option<(Instant, Due)> {
+        if !self.is_at_work(id, brokers) {
+            return None;
+        }
         let ready_from = self.transaction_owners.ready_from(id)?;
-        let (at, what) = if metadata.is_preparing() && !metadata.waits_for_leaders {
+        let (at, what) = if metadata.is_preparing() && !metadata.waits_for_partitions {
             (metadata.updated + self.settings.marker_delay, Due::Markers)
         } else if metadata.is_open() {
             (metadata.started? + metadata.timeout, Due::Abort)
@@ -219,6 +228,12 @@ impl Coordinators {
             return None;
         };
         Some((at.max(ready_from), what))
+    }
+
+    /// A coordinator that stands still does nothing.
+    fn is_at_work(&self, id: &str, brokers: &Brokers) -> bool {
+        let owner = self.transaction_owners.owner(id);
+        owner.is_some_and(|owner| brokers.is_running(owner))
     }
 
     /// Writes the markers that can be written; the transaction is complete when none is left.
@@ -235,16 +250,17 @@ impl Coordinators {
         let groups = &mut self.groups;
         metadata
             .participants
-            .retain(|participant| match participant {
+            .retain(|participant, written| match participant {
                 Participant::Partition(topic, partition) => {
-                    !write_marker(topics, (topic, *partition), marker, producer, now)
+                    let batch = IncomingBatch::marker(marker, producer, now.wall_clock_ms);
+                    !write_marker(topics, (topic, *partition), batch, written)
                 }
                 Participant::Group(group) => {
                     groups.transaction_ended(group, producer, marker.committed);
                     false
                 }
             });
-        metadata.waits_for_leaders = !metadata.participants.is_empty();
+        metadata.waits_for_partitions = !metadata.participants.is_empty();
         if metadata.participants.is_empty() {
             metadata.complete(now.monotonic);
         }
@@ -270,26 +286,39 @@ enum Due {
     Markers,
 }
 
-/// Returns whether the partition needs no marker any more: it has it, or does not exist.
+/// Writes a marker unless the partition's leader has it. Returns whether nothing is left to do: all in sync have it, or
+/// there is no such partition.
 fn write_marker(
     topics: &mut Topics,
-    (topic, partition): (&str, i32),
-    marker: EndTransactionMarker,
-    producer: ProducerIdAndEpoch,
-    now: Now,
+    (topic, index): (&str, i32),
+    batch: IncomingBatch,
+    written: &mut Option<WrittenMarker>,
 ) -> bool {
-    let Some(found) = topics.partition(topic, partition) else {
+    let Some(found) = topics.partition(topic, index) else {
         return true;
     };
-    let leader = found.current().leader;
+    let (leader, leader_epoch) = (found.current().leader, found.current().epoch);
     let Some(leader) = leader.filter(|id| topics.brokers().is_running(*id)) else {
         return false;
     };
-    let batch = IncomingBatch::marker(marker, producer, now.wall_clock_ms);
-    topics
-        .partition_mut(topic, partition)
-        .and_then(|found| found.append(leader, batch, now.wall_clock_ms))
-        .is_some()
+    if let Some(marker) = written.filter(|marker| marker.leader_epoch == leader_epoch) {
+        let replica = found.led_by(leader);
+        return replica.is_some_and(|replica| replica.high_watermark() > marker.offset);
+    }
+    let wall_clock_ms = batch.max_timestamp();
+    let partition = topics.partition_mut(topic, index);
+    let appended = partition.and_then(|found| found.append(leader, batch, wall_clock_ms));
+    *written = appended.map(|appended| WrittenMarker {
+        leader_epoch,
+        offset: appended.base_offset,
+    });
+    // A partition with one replica has it at once.
+    let replica = topics
+        .partition(topic, index)
+        .and_then(|found| found.led_by(leader));
+    appended
+        .zip(replica)
+        .is_some_and(|(appended, replica)| replica.high_watermark() > appended.base_offset)
 }
 
 /// The highest level of the feature `transaction.version`.

@@ -4,10 +4,10 @@
 //! Differs: a change takes effect at once, because no log has to be written first: there is no pending state.
 //! Threads: plain data. Locks: none.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::common::cluster::ProducerIdAndEpoch;
+use crate::common::cluster::{LeaderEpoch, ProducerIdAndEpoch};
 
 /// Where a transaction stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,13 @@ pub(crate) enum Participant {
     Group(String),
 }
 
+/// Where a marker stands until every replica in sync has it. Another leader may not have it, and gets one of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WrittenMarker {
+    pub(crate) leader_epoch: LeaderEpoch,
+    pub(crate) offset: i64,
+}
+
 /// What is known of one transactional id.
 #[derive(Debug)]
 pub(crate) struct TransactionMetadata {
@@ -49,15 +56,16 @@ pub(crate) struct TransactionMetadata {
     /// After this long without a decision the coordinator aborts.
     pub(crate) timeout: Duration,
     pub(crate) state: TransactionState,
-    pub(crate) participants: BTreeSet<Participant>,
+    /// With the marker of each, once it is written.
+    pub(crate) participants: BTreeMap<Participant, Option<WrittenMarker>>,
     /// The producer speaks transaction version 2 (KIP-890): each transaction ends with a new epoch.
     pub(crate) bumps_epoch: bool,
     /// When the first participant joined.
     pub(crate) started: Option<Instant>,
     /// When the state changed last.
     pub(crate) updated: Instant,
-    /// Some markers could not be written, because their partitions have no leader.
-    pub(crate) waits_for_leaders: bool,
+    /// Some markers are not written, or not replicated.
+    pub(crate) waits_for_partitions: bool,
 }
 
 impl TransactionMetadata {
@@ -73,11 +81,11 @@ impl TransactionMetadata {
             last_epoch: NO_EPOCH,
             timeout,
             state: TransactionState::Empty,
-            participants: BTreeSet::new(),
+            participants: BTreeMap::new(),
             bumps_epoch: false,
             started: None,
             updated: now,
-            waits_for_leaders: false,
+            waits_for_partitions: false,
         }
     }
 
@@ -108,7 +116,8 @@ impl TransactionMetadata {
             self.started = Some(now);
         }
         self.state = TransactionState::Ongoing;
-        self.participants.extend(participants);
+        self.participants
+            .extend(participants.map(|participant| (participant, None)));
         self.bumps_epoch = bumps_epoch;
         self.updated = now;
     }
@@ -146,7 +155,7 @@ impl TransactionMetadata {
         }
         self.participants.clear();
         self.started = None;
-        self.waits_for_leaders = false;
+        self.waits_for_partitions = false;
         self.updated = now;
     }
 

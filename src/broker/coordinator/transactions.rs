@@ -74,7 +74,7 @@ impl TransactionCoordinator {
         if metadata.is_preparing() {
             return Err(Errors::ConcurrentTransactions);
         }
-        if metadata.is_open() && metadata.participants.contains(participant) {
+        if metadata.is_open() && metadata.participants.contains_key(participant) {
             return Ok(());
         }
         Err(Errors::TransactionAbortable)

@@ -118,6 +118,10 @@ impl IncomingBatch {
         }
     }
 
+    pub(crate) fn max_timestamp(&self) -> i64 {
+        self.max_timestamp
+    }
+
     /// What an idempotent producer says of the batch.
     pub(crate) fn claim(&self) -> Option<Claim> {
         Claim::of(self.batch.header())

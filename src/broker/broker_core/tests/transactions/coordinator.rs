@@ -228,7 +228,8 @@ fn a_coordinator_moves_with_its_broker_and_loads_before_it_answers() {
     let mut producer = fixture.producer(Speaks::Version1);
     fixture.join_and_write(producer, 0, 0);
     let first = fixture.coordinator(KeyType::Transaction, ID);
-    fixture.core.broker_stopped(NodeId(first));
+    let now = fixture.now.monotonic;
+    fixture.core.broker_stopped(NodeId(first), now);
     let loading = Errors::CoordinatorLoadInProgress.code();
     assert_eq!(fixture.init(None).error_code, loading);
     let second = fixture.coordinator(KeyType::Transaction, ID);
@@ -252,27 +253,77 @@ fn a_coordinator_moves_with_its_broker_and_loads_before_it_answers() {
 #[test]
 fn a_marker_waits_until_its_partition_has_a_leader() {
     let mut fixture = Fixture::new();
+    let plan = TopicPlan {
+        partitions: 3,
+        replication_factor: 1,
+        ..TopicPlan::DEFAULT
+    };
+    fixture.core.topics.delete("t");
+    fixture
+        .core
+        .topics
+        .create("t", &plan)
+        .expect("a legal plan");
+    let coordinator = fixture.coordinator(KeyType::Transaction, ID);
+    let topics = &fixture.core.topics;
+    let leader = |partition| topics.partition("t", partition)?.current().leader;
+    let other = (0..3).find(|partition| leader(*partition) != Some(NodeId(coordinator)));
+    let partition = other.expect("one of three");
+    let leader = leader(partition).expect("led");
+    let now = fixture.now.monotonic;
+
     fixture.core.coordinators.settings.marker_delay = Duration::from_millis(1);
     let mut producer = fixture.producer(Speaks::Version2);
-    fixture.join_and_write(producer, 0, 0);
-    fixture.end_well(&mut producer, true);
-    let lead = |fixture: &mut Fixture, leader| {
-        let found = fixture.core.topics.partition_mut("t", 0);
-        found.expect("made").lead(leader);
+    let request = ProduceRequest {
+        transactional_id: Some(ID.to_owned()),
+        ..produce("t", partition, transactional(producer.me, 0))
     };
-    lead(&mut fixture, None);
+    fixture.ask_at(leader.0, 12, request);
+    fixture.end_well(&mut producer, true);
+    fixture.core.broker_stopped(leader, now);
     fixture.pass(Duration::from_millis(1));
-    assert_eq!(fixture.committed(0), 0);
     assert_eq!(
-        fixture.core.next_timeout(),
-        None,
-        "nothing but a leader helps"
+        fixture
+            .core
+            .coordinators
+            .next_timeout(fixture.core.topics.brokers()),
+        None
     );
     let concurrent = Errors::ConcurrentTransactions.code();
-    assert_eq!(fixture.add_partition(producer, 1), concurrent);
-    lead(&mut fixture, Some(NodeId(1)));
-    fixture.pass(Duration::ZERO);
-    assert_eq!(fixture.committed(0), 1);
+    assert_eq!(fixture.init(None).error_code, concurrent);
+    (fixture.core).broker_started(leader, "127.0.0.1".to_owned(), 9000, now);
+    fixture.pass(Duration::from_secs(1));
+    assert_eq!(fixture.committed(partition), 1);
+    assert_eq!(fixture.init(None).error_code, NONE);
+}
+
+/// A marker that is lost with its leader is written again by the next one.
+#[test]
+fn a_transaction_is_complete_only_when_every_replica_in_sync_has_the_marker() {
+    let mut fixture = Fixture::new();
+    let coordinator = fixture.coordinator(KeyType::Transaction, ID);
+    let topics = &fixture.core.topics;
+    let leader = |partition| topics.partition("t", partition)?.current().leader;
+    let other = (0..3).find(|partition| leader(*partition) != Some(NodeId(coordinator)));
+    let partition = other.expect("one of three");
+    let leader = leader(partition).expect("led");
+    let mut producer = fixture.producer(Speaks::Version2);
+    fixture.join_and_write(producer, partition, 0);
+    fixture.pass(Duration::from_secs(1));
+    fixture.core.topics.timings_mut().replication = Duration::from_secs(3600);
+    fixture.end_well(&mut producer, true);
+    let concurrent = Errors::ConcurrentTransactions.code();
+    assert_eq!(
+        fixture.init(None).error_code,
+        concurrent,
+        "the marker is in one replica"
+    );
+    let now = fixture.now.monotonic;
+    fixture.core.broker_killed(leader, 0, now);
+    fixture.core.topics.timings_mut().replication = Duration::ZERO;
+    fixture.pass(Duration::from_secs(60));
+    assert_eq!(fixture.init(None).error_code, NONE);
+    assert_eq!(fixture.committed(partition), 1);
 }
 
 #[test]
