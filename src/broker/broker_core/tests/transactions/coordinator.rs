@@ -310,7 +310,7 @@ fn a_transaction_is_complete_only_when_every_replica_in_sync_has_the_marker() {
     let mut producer = fixture.producer(Speaks::Version2);
     fixture.join_and_write(producer, partition, 0);
     fixture.pass(Duration::from_secs(1));
-    fixture.core.topics.timings_mut().replication = Duration::from_secs(3600);
+    (fixture.core.topics).set_replication_delay(None, Duration::from_secs(3600));
     fixture.end_well(&mut producer, true);
     let concurrent = Errors::ConcurrentTransactions.code();
     assert_eq!(
@@ -320,7 +320,7 @@ fn a_transaction_is_complete_only_when_every_replica_in_sync_has_the_marker() {
     );
     let now = fixture.now.monotonic;
     fixture.core.broker_killed(leader, 0, now);
-    fixture.core.topics.timings_mut().replication = Duration::ZERO;
+    (fixture.core.topics).set_replication_delay(None, Duration::ZERO);
     fixture.pass(Duration::from_secs(60));
     assert_eq!(fixture.init(None).error_code, NONE);
     assert_eq!(fixture.committed(partition), 1);
