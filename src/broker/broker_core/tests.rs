@@ -1,5 +1,7 @@
 //! The core in virtual time: requests in, replies out.
 
+mod broken_brokers;
+mod replication;
 mod transactions;
 
 use std::time::{Duration, Instant};
@@ -8,7 +10,9 @@ use super::*;
 use crate::broker::cluster::topics::TopicPlan;
 use crate::broker::faults::{Api, Fault};
 use crate::broker::log::unified_log::LogConfig;
+use crate::common::cluster::ProducerIdAndEpoch;
 use crate::common::error_kind::ErrorKind;
+use crate::common::header::Header;
 use crate::common::payload::Payload;
 use crate::common::time::{SystemTime, Time};
 use crate::protocol::Records;
@@ -16,7 +20,9 @@ use crate::protocol::api_keys::ApiKeys;
 use crate::protocol::errors::Errors;
 use crate::protocol::headers::ResponseHeader;
 use crate::protocol::messages::api_versions::ApiVersionsRequest;
-use crate::protocol::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
+use crate::protocol::messages::create_topics::{
+    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
+};
 use crate::protocol::messages::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
 use crate::protocol::messages::find_coordinator::FindCoordinatorRequest;
 use crate::protocol::messages::init_producer_id::InitProducerIdRequest;
@@ -28,6 +34,11 @@ use crate::protocol::messages::produce::{
     PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData,
 };
 use crate::protocol::requests;
+use crate::record::checksum::BodyChecksum;
+use crate::record::compression_type::CompressionType;
+use crate::record::default_record::{RecordDeltas, RecordFields};
+use crate::record::default_record_batch::BatchHeader;
+use crate::record::record_batch::Attributes;
 use crate::testing::golden::hex;
 
 /// One record, k to v, without producer id: 70 bytes as the Java client writes them.
@@ -122,6 +133,35 @@ fn body(mut replies: Vec<Reply>) -> Option<ResponseBody> {
 
 fn batch() -> Vec<u8> {
     hex(BATCH)
+}
+
+/// One record, numbered by its producer.
+fn numbered(producer: ProducerIdAndEpoch, base_sequence: i32, is_transactional: bool) -> Vec<u8> {
+    let record = RecordFields::<Header> {
+        key: None,
+        value: Some(b"v"),
+        headers: &[],
+    };
+    let first = RecordDeltas {
+        timestamp: 0,
+        offset: 0,
+    };
+    let mut body = Vec::new();
+    record.write(record.measured(first), &mut body);
+    let header = BatchHeader {
+        base_offset: 0,
+        partition_leader_epoch: -1,
+        attributes: Attributes::produced(CompressionType::None, is_transactional),
+        last_offset_delta: 0,
+        base_timestamp: 1_700_000_000_000,
+        max_timestamp: 1_700_000_000_000,
+        producer,
+        base_sequence,
+        count: 1,
+    };
+    let mut bytes = header.encode(&body, BodyChecksum::of(&body)).to_vec();
+    bytes.extend(body);
+    bytes
 }
 
 fn produce(topic: &str, partition: i32, records: Vec<u8>) -> ProduceRequest {

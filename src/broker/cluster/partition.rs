@@ -274,7 +274,7 @@ impl Partition {
 
     /// The high watermark is what all in sync have; it waits while they are too few (KIP-966).
     fn maybe_raise_high_watermark(&mut self, leader: NodeId) {
-        if !self.has_enough_replicas(leader) {
+        if !self.has_enough_replicas(leader) && !self.config.high_watermark_below_min_isr {
             return;
         }
         let isr = &self.outdated.get(&leader).unwrap_or(&self.current).isr;

@@ -242,6 +242,14 @@ impl EmbeddedClusterBuilder {
         self
     }
 
+    /// Whether readers see what all in sync have while those are fewer than `min.insync.replicas`, as with brokers before
+    /// 3.7. Only then a write can end with `NOT_ENOUGH_REPLICAS_AFTER_APPEND`; newer ones answer `REQUEST_TIMED_OUT`. The
+    /// default is no.
+    pub fn high_watermark_below_min_isr(mut self, yes: bool) -> Self {
+        self.defaults.log.high_watermark_below_min_isr = yes;
+        self
+    }
+
     /// `unclean.leader.election.enable` of the topics. The default is no.
     pub fn unclean_leader_election(mut self, yes: bool) -> Self {
         self.defaults.log.unclean_leader_election = yes;

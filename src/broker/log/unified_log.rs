@@ -25,6 +25,9 @@ pub(crate) struct LogConfig {
     pub(crate) log_append_time: bool,
     /// `min.insync.replicas`
     pub(crate) min_insync_replicas: usize,
+    /// Readers see what all in sync have, even while those are fewer than `min.insync.replicas`; so it was before 3.7
+    /// (KIP-966).
+    pub(crate) high_watermark_below_min_isr: bool,
     /// `unclean.leader.election.enable`
     pub(crate) unclean_leader_election: bool,
 }
@@ -35,6 +38,7 @@ impl Default for LogConfig {
             max_message_bytes: 1_048_588,
             log_append_time: false,
             min_insync_replicas: 1,
+            high_watermark_below_min_isr: false,
             unclean_leader_election: false,
         }
     }

@@ -4,8 +4,6 @@ mod coordinator;
 
 use super::*;
 use crate::broker::coordinator::coordinators::KeyType;
-use crate::common::cluster::ProducerIdAndEpoch;
-use crate::common::header::Header;
 use crate::protocol::messages::add_offsets_to_txn::AddOffsetsToTxnRequest;
 use crate::protocol::messages::add_partitions_to_txn::{
     AddPartitionsToTxnRequest, AddPartitionsToTxnTopic,
@@ -19,11 +17,6 @@ use crate::protocol::messages::offset_fetch::{
 use crate::protocol::messages::txn_offset_commit::{
     TxnOffsetCommitRequest, TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
 };
-use crate::record::checksum::BodyChecksum;
-use crate::record::compression_type::CompressionType;
-use crate::record::default_record::{RecordDeltas, RecordFields};
-use crate::record::default_record_batch::BatchHeader;
-use crate::record::record_batch::Attributes;
 
 const ID: &str = "tx";
 const NONE: i16 = 0;
@@ -196,31 +189,7 @@ impl Fixture {
 
 /// One record of a transaction.
 fn transactional(producer: ProducerIdAndEpoch, base_sequence: i32) -> Vec<u8> {
-    let record = RecordFields::<Header> {
-        key: None,
-        value: Some(b"v"),
-        headers: &[],
-    };
-    let first = RecordDeltas {
-        timestamp: 0,
-        offset: 0,
-    };
-    let mut body = Vec::new();
-    record.write(record.measured(first), &mut body);
-    let header = BatchHeader {
-        base_offset: 0,
-        partition_leader_epoch: -1,
-        attributes: Attributes::produced(CompressionType::None, true),
-        last_offset_delta: 0,
-        base_timestamp: 1_700_000_000_000,
-        max_timestamp: 1_700_000_000_000,
-        producer,
-        base_sequence,
-        count: 1,
-    };
-    let mut bytes = header.encode(&body, BodyChecksum::of(&body)).to_vec();
-    bytes.extend(body);
-    bytes
+    numbered(producer, base_sequence, true)
 }
 
 const BOTH: [Speaks; 2] = [Speaks::Version1, Speaks::Version2];

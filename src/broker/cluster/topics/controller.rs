@@ -59,12 +59,14 @@ impl Topics {
     /// From now on nothing passes between two sets of brokers.
     pub(crate) fn cut(&mut self, left: &[NodeId], right: &[NodeId], now: Instant) {
         self.brokers.cut(left, right, now);
+        self.unsettle_all();
         self.poll(now);
     }
 
     /// Everything passes again.
     pub(crate) fn heal(&mut self, now: Instant) {
         self.brokers.heal(now);
+        self.unsettle_all();
         self.poll(now);
     }
 
