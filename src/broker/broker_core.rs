@@ -11,7 +11,7 @@ use crate::broker::cluster::brokers::Life;
 use crate::broker::cluster::topics::{TopicDefaults, Topics};
 use crate::broker::coordinator::coordinators::{CoordinatorSettings, Coordinators};
 use crate::broker::faults::{Action, Faults, Targets};
-use crate::broker::handlers::produce::DelayedProduce;
+use crate::broker::handlers::DelayedProduce;
 use crate::broker::kafka_apis::{self, Answer};
 use crate::common::cluster::NodeId;
 use crate::common::time::earlier;

@@ -18,6 +18,8 @@ pub(crate) mod offset_fetch;
 pub(crate) mod produce;
 pub(crate) mod txn_offset_commit;
 
+pub(crate) use produce::DelayedProduce;
+
 use crate::broker::broker_core::Now;
 use crate::common::cluster::NodeId;
 use crate::protocol::errors::Errors;

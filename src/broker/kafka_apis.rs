@@ -7,11 +7,10 @@
 use std::time::Duration;
 
 use crate::broker::broker_core::{BrokerCore, Incoming, Now};
-use crate::broker::handlers::produce::DelayedProduce;
 use crate::broker::handlers::{
-    At, add_offsets_to_txn, add_partitions_to_txn, api_versions, create_topics, end_txn, fetch,
-    find_coordinator, init_producer_id, list_offsets, metadata, offset_fetch, produce,
-    txn_offset_commit,
+    At, DelayedProduce, add_offsets_to_txn, add_partitions_to_txn, api_versions, create_topics,
+    end_txn, fetch, find_coordinator, init_producer_id, list_offsets, metadata, offset_fetch,
+    produce, txn_offset_commit,
 };
 use crate::common::error_kind::ErrorKind;
 use crate::protocol::errors::Errors;

@@ -16,6 +16,7 @@ mod metadata;
 mod peers;
 mod produce;
 mod records;
+mod replication;
 mod setup;
 mod shutdown;
 mod support;
