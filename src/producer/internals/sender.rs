@@ -35,6 +35,7 @@ mod in_flight_batches;
 #[cfg(test)]
 mod invariants;
 mod leader_moves;
+mod offset_watch;
 mod produce;
 mod producer_id;
 mod recreated_topics;

@@ -20,6 +20,7 @@ pub(crate) struct SenderMetrics {
     records_failed: AtomicU64,
     batches_split: AtomicU64,
     callbacks_panicked: AtomicU64,
+    offsets_regressed: AtomicU64,
 }
 
 /// A batch on its way to the wire.
@@ -62,6 +63,11 @@ impl SenderMetrics {
         );
     }
 
+    /// A partition's offsets went back.
+    pub(crate) fn offset_regressed(&self) {
+        add(&self.offsets_regressed, 1);
+    }
+
     pub(crate) fn request_answered(&self, latency: Duration, throttle: Duration) {
         self.request_latencies_us.add(us(latency));
         self.throttle_times_ms.add(us(throttle) / 1000);
@@ -77,7 +83,7 @@ impl SenderMetrics {
         self.records_failed.load(Ordering::Relaxed)
     }
 
-    /// Every number by Java's name; times in milliseconds. The last two have no counterpart in Java.
+    /// Every number by Java's name; times in milliseconds. The last three have no counterpart in Java.
     pub(crate) fn snapshot(&self) -> Vec<(&'static str, f64)> {
         let total = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as f64;
         vec![
@@ -104,6 +110,7 @@ impl SenderMetrics {
                 total(&self.records_acknowledged),
             ),
             ("callback-panic-total", total(&self.callbacks_panicked)),
+            ("offset-regression-total", total(&self.offsets_regressed)),
         ]
     }
 }

@@ -15,11 +15,14 @@ use crate::common::cluster::{
 
 use crate::common::time::deadline;
 use crate::producer::internals::producer_batch::ProducerBatch;
+use crate::producer::internals::sender::offset_watch::OffsetWatch;
 
 /// Requests without a response, by correlation id, which is the order of the sends.
 #[derive(Debug, Default)]
 pub(super) struct InFlightBatches {
     requests: BTreeMap<i32, InFlightRequest>,
+    /// What the answers of those that ended said.
+    pub(super) offsets: OffsetWatch,
 }
 
 /// One Produce request on its way.

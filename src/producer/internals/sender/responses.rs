@@ -217,11 +217,27 @@ impl<C: KafkaClient> Sender<C> {
                 log_append_time,
             } => {
                 self.with_manager(&batch, |manager, id| manager.handle_completed(id));
+                self.watch_offset(&batch, base_offset);
                 self.metrics().records_acknowledged(batch.record_count());
                 let panicked = batch.complete(base_offset, log_append_time);
                 self.metrics().callbacks_panicked(panicked);
             }
             Answer::Refused(refusal) => self.handle_refusal(batch, refusal, now),
+        }
+    }
+
+    /// Says so where the log has become shorter than what was acknowledged before. An answer to a repeated batch may tell
+    /// where the first attempt was written, which is long ago.
+    fn watch_offset(&mut self, batch: &ProducerBatch, base_offset: Option<i64>) {
+        let Some(offset) = base_offset.filter(|_| batch.failures() == 0) else {
+            return;
+        };
+        let tp = batch.topic_partition();
+        if let Some(before) = self.in_flight.offsets.note(tp, offset) {
+            self.metrics().offset_regressed();
+            log::warn!(
+                "{tp}: offset {offset} was acknowledged after offset {before}: the log has lost records, or the topic was made anew"
+            );
         }
     }
 

@@ -193,3 +193,17 @@ fn of_topic(code: Errors) -> Finding {
         written: "no",
     }
 }
+
+/// Java: whatever a partitioner throws goes on to the caller of `send`.
+#[test]
+fn a_partitioner_that_panics_harms_only_its_caller() {
+    let mut plugins = unconfigured();
+    plugins.placement.custom = Some(Box::new(Bad { panics: true }));
+    let fixture = Fixture::with(&[], plugins);
+    fixture.know(2);
+    let send = || fixture.producer.send(of_size(1));
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(send)).is_err());
+    fixture.assert_nothing_buffered();
+    let placed = fixture.producer.send(of_size(1).with_partition(1)).unwrap();
+    assert!(!placed.is_done());
+}

@@ -92,7 +92,7 @@ fn odd_offsets_and_times_do_not_change_that_the_record_was_written() {
 
 /// Catalogue C8: the broker says that it wrote the second batch before the first.
 #[test]
-fn an_offset_below_that_of_the_batch_before_is_believed() {
+fn an_offset_below_that_of_the_batch_before_is_believed_and_counted() {
     let mut world = World::new(&[]);
     for expected in 0..3 {
         let sent = world.send(0);
@@ -109,6 +109,8 @@ fn an_offset_below_that_of_the_batch_before_is_believed() {
     let late = world.send(0);
     assert_eq!(world.end_of(&late), End::Acked);
     assert_eq!(late.try_get().unwrap().unwrap().offset(), 1);
+    let counted = ("offset-regression-total", 1.0);
+    assert!(world.stepped.producer.health().counters.contains(&counted));
     world.ends_with_next();
 }
 
