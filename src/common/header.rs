@@ -5,6 +5,8 @@
 //! `None`, not null; names cannot be null.
 //! Threads: plain data. Locks: none.
 
+use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::slice;
 
 /// One header: a name and bytes, or no bytes at all.
@@ -43,73 +45,101 @@ impl Header {
 }
 
 /// The headers of a record, in the order in which they were added.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Default)]
 pub struct Headers {
-    headers: Vec<Header>,
+    /// Nothing until there is one: most records have none, and a word is quickly made, moved and dropped.
+    #[expect(clippy::box_collection, reason = "one word, not three")]
+    headers: Option<Box<Vec<Header>>>,
 }
 
 impl Headers {
     /// No headers; takes no memory.
     pub const fn new() -> Self {
-        Self {
-            headers: Vec::new(),
-        }
+        Self { headers: None }
     }
 
     /// Adds a header at the end.
     pub fn add(&mut self, header: Header) -> &mut Self {
-        self.headers.push(header);
+        self.list().push(header);
         self
     }
 
     /// Removes every header of this name.
     pub fn remove(&mut self, key: &str) -> &mut Self {
-        self.headers.retain(|header| header.key != key);
+        self.list().retain(|header| header.key != key);
         self
     }
 
     /// The header of this name that was added last.
     pub fn last_header(&self, key: &str) -> Option<&Header> {
-        self.headers.iter().rev().find(|header| header.key == key)
+        self.iter().rev().find(|header| header.key == key)
     }
 
     /// Every header of this name, oldest first.
     pub fn headers<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a Header> {
-        self.headers.iter().filter(move |header| header.key == key)
+        self.iter().filter(move |header| header.key == key)
     }
 
     /// Every header, oldest first.
     pub fn iter(&self) -> slice::Iter<'_, Header> {
-        self.headers.iter()
+        self.as_slice().iter()
     }
 
     /// Every header as a slice, oldest first.
+    #[inline]
     pub fn as_slice(&self) -> &[Header] {
-        &self.headers
+        match &self.headers {
+            Some(headers) => headers,
+            None => &[],
+        }
     }
 
     /// How many headers there are.
     pub fn len(&self) -> usize {
-        self.headers.len()
+        self.as_slice().len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.headers.is_empty()
+        self.as_slice().is_empty()
+    }
+
+    fn list(&mut self) -> &mut Vec<Header> {
+        self.headers.get_or_insert_default()
+    }
+}
+
+impl PartialEq for Headers {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for Headers {}
+
+impl Hash for Headers {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_slice().hash(state);
+    }
+}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self).finish()
     }
 }
 
 impl FromIterator<Header> for Headers {
     fn from_iter<I: IntoIterator<Item = Header>>(headers: I) -> Self {
-        Self {
-            headers: headers.into_iter().collect(),
-        }
+        let mut all = Self::new();
+        all.extend(headers);
+        all
     }
 }
 
 impl Extend<Header> for Headers {
     fn extend<I: IntoIterator<Item = Header>>(&mut self, headers: I) {
-        self.headers.extend(headers);
+        self.list().extend(headers);
     }
 }
 
