@@ -7,7 +7,6 @@
 
 mod idle;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -17,6 +16,7 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll, Token, Waker};
 
 use crate::common::cluster::NodeId;
+use crate::common::fast_hash::FastMap;
 use crate::common::kafka_error::KafkaError;
 use crate::common::time::{Time, deadline};
 use crate::network::channel_builder::ChannelBuilder;
@@ -36,7 +36,7 @@ pub(crate) struct Selector {
     waker: Arc<SelectorWaker>,
     time: Arc<dyn Time>,
     channel_builder: ChannelBuilder,
-    connections: HashMap<NodeId, Connection>,
+    connections: FastMap<NodeId, Connection>,
     tokens: Tokens,
     /// Connections to visit in the next poll although no report may come for them. Each is named once.
     actionable: Vec<NodeId>,
@@ -72,7 +72,7 @@ impl Selector {
             waker: Arc::new(waker),
             time,
             channel_builder,
-            connections: HashMap::new(),
+            connections: FastMap::default(),
             tokens: Tokens::default(),
             actionable: Vec::new(),
             closing: Vec::new(),
@@ -507,7 +507,7 @@ fn retry_interrupted(
 #[derive(Debug, Default)]
 struct Tokens {
     issued: usize,
-    ids: HashMap<Token, NodeId>,
+    ids: FastMap<Token, NodeId>,
 }
 
 impl Tokens {

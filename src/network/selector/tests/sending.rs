@@ -1,5 +1,7 @@
 //! Frames on their way out.
 
+use std::collections::HashMap;
+
 use super::*;
 
 /// Java: `SelectorTest.testSendWhileInProgress`, `testCantSendWithoutConnecting`. Scenario: S02.
