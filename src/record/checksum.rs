@@ -1,39 +1,38 @@
-//! CRC-32C of a batch whose header changes and whose body does not: a large body is read once, however often it is sent.
+//! CRC-32C of a batch whose header changes and whose body does not: the body is read once, however often it is sent.
 //!
 //! Java: `common/utils/Crc32C.java`.
-//! Differs: Java reads the whole batch again for each change of the header; we combine two checksums.
-//! Threads: pure functions. Locks: none.
+//! Differs: Java reads the whole batch again for each change of the header; we work the change out.
+//! Threads: plain data. Locks: none.
 
-/// What is known of a body's checksum: enough to extend the checksum of whatever stands before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BodyChecksum {
-    /// A short body is read again in less time than two checksums are combined in.
-    Short,
-    /// The checksum of the body alone.
-    Long(u32),
+use std::cell::OnceCell;
+
+/// What the first checksum of a batch says about every later one, whose header is another and whose body is the same.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct BatchChecksum {
+    first: OnceCell<First>,
 }
 
-impl BodyChecksum {
-    pub(crate) fn of(body: &[u8]) -> Self {
-        if body.len() < LONG {
-            Self::Short
-        } else {
-            Self::Long(crc32c::crc32c(body))
-        }
-    }
+#[derive(Debug, Clone)]
+struct First {
+    /// The checksum of what stood before the body.
+    before: u32,
+    whole: u32,
+}
 
-    /// The checksum of `before` followed by the body, which must be the one that this was made of.
-    pub(crate) fn after(self, before: &[u8], body: &[u8]) -> u32 {
+impl BatchChecksum {
+    /// The checksum of `before` followed by the body, which must be the same one every time.
+    pub(crate) fn of(&self, before: &[u8], body: &[u8]) -> u32 {
         let before = crc32c::crc32c(before);
-        match self {
-            Self::Short => crc32c::crc32c_append(before, body),
-            Self::Long(crc) => times(before, power_of_bytes(body.len())) ^ crc,
+        let first = self.first.get_or_init(|| First {
+            before,
+            whole: crc32c::crc32c_append(before, body),
+        });
+        if first.before == before {
+            return first.whole;
         }
+        first.whole ^ times(first.before ^ before, power_of_bytes(body.len()))
     }
 }
-
-/// Combining takes about as long as reading this many bytes.
-const LONG: usize = 4096;
 
 /// The polynomial of Castagnoli, bits reversed: the highest bit is the coefficient of 1, as in all numbers here.
 const POLYNOMIAL: u32 = 0x82f6_3b78;
@@ -81,7 +80,7 @@ mod tests {
 
     #[test]
     fn the_checksum_is_castagnoli() {
-        let alone = |body: &[u8]| BodyChecksum::of(body).after(b"", body);
+        let alone = |body: &[u8]| BatchChecksum::default().of(b"", body);
         assert_eq!(alone(b"123456789"), 0xe306_9283);
         assert_eq!(alone(&[0; 32]), 0x8a91_36aa);
         assert_eq!(alone(b""), 0);
@@ -89,15 +88,20 @@ mod tests {
     }
 
     #[test]
-    fn a_combined_checksum_is_that_of_the_whole() {
+    fn a_changed_header_is_worked_into_the_checksum() {
         let bytes = Xorshift(1).bytes(70_000);
-        for length in [0, 1, 7, 255, 4095, 4096, 4097, 65_537, 69_960] {
-            let (before, body) = (&bytes[..40], &bytes[40..40 + length]);
-            assert_eq!(
-                BodyChecksum::of(body).after(before, body),
-                crc32c::crc32c(&bytes[..40 + length]),
-                "{length}"
-            );
+        for length in [0, 1, 7, 255, 4096, 4097, 65_537, 69_900] {
+            let (headers, body) = bytes.split_at(100);
+            let body = &body[..length];
+            let checksum = BatchChecksum::default();
+            for header in [&headers[..40], &headers[..40], &headers[40..80]] {
+                let whole = [header, body].concat();
+                assert_eq!(
+                    checksum.of(header, body),
+                    crc32c::crc32c(&whole),
+                    "{length}"
+                );
+            }
         }
     }
 }

@@ -26,9 +26,10 @@ impl RecordHeader for (&str, Option<&[u8]>) {
     }
 }
 
-/// The parts of a record that its writer chooses.
+/// A serialized record: the parts that its writer chooses.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct RecordFields<'a, H> {
+pub(crate) struct RecordToAppend<'a, H> {
+    pub(crate) timestamp: i64,
     pub(crate) key: Option<&'a [u8]>,
     pub(crate) value: Option<&'a [u8]>,
     pub(crate) headers: &'a [H],
@@ -41,20 +42,14 @@ pub(crate) struct RecordDeltas {
     pub(crate) offset: u32,
 }
 
-impl<H: RecordHeader> RecordFields<'_, H> {
-    /// The bytes that the record takes in a batch, exactly.
-    #[inline]
-    pub(crate) fn size(&self, deltas: RecordDeltas) -> usize {
-        self.measured(deltas).total()
-    }
-
+impl<H: RecordHeader> RecordToAppend<'_, H> {
     /// The most bytes that the record can take, wherever it stands in a batch.
     pub(crate) fn size_upper_bound(&self) -> usize {
         MAX_RECORD_OVERHEAD + self.content_size()
     }
 
     /// What has to be known before the first byte is written, so that it is worked out once.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn measured(&self, deltas: RecordDeltas) -> Measured {
         let timestamp = zigzag(deltas.timestamp);
         let offset = zigzag_length(u64::from(deltas.offset));
@@ -69,9 +64,10 @@ impl<H: RecordHeader> RecordFields<'_, H> {
     }
 
     /// Appends the record to memory that has room for it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write(&self, measured: Measured, output: &mut Vec<u8>) {
-        let mut short = ShortBytes::new();
+        let mut bytes = [0; SHORT_SIZE];
+        let mut short = ShortBytes::new(&mut bytes);
         short.put_length(measured.body);
         short.put(NO_ATTRIBUTES);
         short.put_group(measured.timestamp);
@@ -96,14 +92,11 @@ impl<H: RecordHeader> RecordFields<'_, H> {
     /// Key, value and headers with their lengths.
     #[inline]
     fn content_size(&self) -> usize {
-        let mut size = size_of_nullable(self.key)
-            + size_of_nullable(self.value)
-            + size_of_length(self.headers.len());
-        for header in self.headers {
-            size += size_of_nullable(Some(header.key().as_bytes()));
-            size += size_of_nullable(header.value());
-        }
-        size
+        let headers = match self.headers {
+            [] => SIZE_OF_NO_HEADERS,
+            headers => size_of_headers(headers),
+        };
+        size_of_nullable(self.key) + size_of_nullable(self.value) + headers
     }
 }
 
@@ -125,8 +118,16 @@ impl Measured {
     }
 }
 
+fn size_of_headers<H: RecordHeader>(headers: &[H]) -> usize {
+    let size = |header: &H| {
+        size_of_nullable(Some(header.key().as_bytes())) + size_of_nullable(header.value())
+    };
+    size_of_length(headers.len()) + headers.iter().map(size).sum::<usize>()
+}
+
 fn write_headers<H: RecordHeader>(headers: &[H], output: &mut Vec<u8>) {
-    let mut short = ShortBytes::new();
+    let mut bytes = [0; SHORT_SIZE];
+    let mut short = ShortBytes::new(&mut bytes);
     short.put_length(headers.len());
     for header in headers {
         short.put_length(header.key().len());
@@ -264,18 +265,15 @@ fn as_i64(length: usize) -> i64 {
 }
 
 /// A few bytes that are put together on the stack and copied at once, which beats appending one by one.
-struct ShortBytes {
-    bytes: [u8; SHORT_SIZE],
+struct ShortBytes<'a> {
+    bytes: &'a mut [u8; SHORT_SIZE],
     len: usize,
 }
 
-impl ShortBytes {
+impl<'a> ShortBytes<'a> {
     #[inline]
-    fn new() -> Self {
-        Self {
-            bytes: [0; SHORT_SIZE],
-            len: 0,
-        }
+    fn new(bytes: &'a mut [u8; SHORT_SIZE]) -> Self {
+        Self { bytes, len: 0 }
     }
 
     #[inline]
@@ -288,28 +286,30 @@ impl ShortBytes {
 
     /// Base 128, least significant group first.
     #[inline]
-    fn put_group(&mut self, mut value: u64) {
-        while value > 0x7f {
-            if value < 0x4000 {
-                return self.put_two_groups(value);
+    fn put_group(&mut self, value: u64) {
+        match value {
+            0..=0x7f => self.put_low(value),
+            0x80..=0x3fff => {
+                self.put_low(value | 0x80);
+                self.put_low(value >> 7);
             }
-            let [low, ..] = value.to_le_bytes();
-            self.put(low | 0x80);
-            value >>= 7;
+            _ => self.put_long_group(value),
         }
-        let [low, ..] = value.to_le_bytes();
-        self.put(low);
     }
 
-    /// Most numbers of more than one byte have two: both are written at once.
-    #[inline]
-    fn put_two_groups(&mut self, value: u64) {
-        let [low, high, ..] = (((value << 1) & 0x7f00) | (value & 0x7f) | 0x80).to_le_bytes();
-        let rest = self.bytes.get_mut(self.len..).unwrap_or_default();
-        if let Some(place) = rest.first_chunk_mut() {
-            *place = [low, high];
-            self.len += 2;
+    #[cold]
+    fn put_long_group(&mut self, mut value: u64) {
+        while value > 0x7f {
+            self.put_low(value | 0x80);
+            value >>= 7;
         }
+        self.put_low(value);
+    }
+
+    #[inline]
+    fn put_low(&mut self, value: u64) {
+        let [low, ..] = value.to_le_bytes();
+        self.put(low);
     }
 
     #[inline]
@@ -331,7 +331,7 @@ impl ShortBytes {
         if output.capacity() - output.len() >= SHORT_SIZE {
             // Copying a size known at compile time takes two instructions; what is too much is cut off again.
             let end = output.len() + self.len;
-            output.extend_from_slice(&self.bytes);
+            output.extend_from_slice(self.bytes);
             output.truncate(end);
         } else {
             output.extend_from_slice(self.bytes.get(..self.len).unwrap_or_default());
@@ -377,6 +377,7 @@ const SIZE_OF_ATTRIBUTES: usize = 1;
 
 /// The count of no headers.
 const NO_HEADERS: u8 = 0;
+const SIZE_OF_NO_HEADERS: usize = 1;
 
 /// Two lengths of one byte each.
 const MIN_HEADER_SIZE: usize = 2;

@@ -2,7 +2,7 @@
 //!
 //! Java: `common/record/DefaultRecordBatch.java`.
 //! Differs: the header is bytes of its own, so producer id, epoch and sequence change without touching the body, and the
-//! checksum is combined from the parts'; reading slices the memory and copies only what was compressed.
+//! checksum follows without reading the body again; reading slices the memory and copies only what was compressed.
 //! Threads: plain data. Locks: none.
 
 use std::io::{self, Write};
@@ -12,7 +12,7 @@ use byteorder::{BigEndian, WriteBytesExt};
 use crate::common::cluster::ProducerIdAndEpoch;
 use crate::common::payload::Payload;
 use crate::protocol::byte_utils;
-use crate::record::checksum::BodyChecksum;
+use crate::record::checksum::BatchChecksum;
 use crate::record::compression;
 use crate::record::compression_type::CompressionType;
 use crate::record::default_record::{self, Record, RecordContext};
@@ -45,9 +45,9 @@ impl BatchHeader {
     pub(crate) fn encode(
         &self,
         body: &[u8],
-        checksum: BodyChecksum,
+        checksum: &BatchChecksum,
     ) -> [u8; RECORD_BATCH_OVERHEAD] {
-        self.encode_with(body.len(), |checked| checksum.after(checked, body))
+        self.encode_with(body.len(), |checked| checksum.of(checked, body))
     }
 
     fn encode_with(
@@ -214,7 +214,7 @@ impl DefaultRecordBatch {
         }
         let body = self.body();
         let bytes = header.encode_with(body.len(), |checked| match log_append_time {
-            Some(_) => BodyChecksum::of(&body).after(checked, &body),
+            Some(_) => BatchChecksum::default().of(checked, &body),
             // Neither offset nor epoch is covered, so that a broker need not read the body.
             None => self.checksum,
         });

@@ -6,8 +6,8 @@
 
 use crate::common::cluster::ProducerIdAndEpoch;
 use crate::common::header::Header;
-use crate::record::checksum::BodyChecksum;
-use crate::record::default_record::{RecordDeltas, RecordFields};
+use crate::record::checksum::BatchChecksum;
+use crate::record::default_record::{RecordDeltas, RecordToAppend};
 use crate::record::default_record_batch::{BatchHeader, DefaultRecordBatch};
 use crate::record::record_batch::{Attributes, NO_PARTITION_LEADER_EPOCH, NO_SEQUENCE};
 
@@ -31,7 +31,8 @@ impl EndTransactionMarker {
         {
             *to = from;
         }
-        let record = RecordFields::<Header> {
+        let record = RecordToAppend::<Header> {
+            timestamp,
             key: Some(&key),
             value: Some(&value),
             headers: &[],
@@ -49,7 +50,7 @@ impl EndTransactionMarker {
             base_sequence: NO_SEQUENCE,
             count: 1,
         };
-        let mut bytes = header.encode(&body, BodyChecksum::of(&body)).to_vec();
+        let mut bytes = header.encode(&body, &BatchChecksum::default()).to_vec();
         bytes.extend(body);
         DefaultRecordBatch::read(bytes.into()).expect("a batch just written can be read")
     }

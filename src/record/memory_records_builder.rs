@@ -10,11 +10,11 @@ use std::sync::Arc;
 use crate::common::cluster::{ProducerIdAndEpoch, Sequence};
 use crate::common::kafka_error::KafkaError;
 use crate::common::payload::{Lender, Payload};
-use crate::record::checksum::BodyChecksum;
+use crate::record::checksum::BatchChecksum;
 use crate::record::compression::{Compression, CompressorPool};
 use crate::record::compression_type::CompressionType;
 use crate::record::default_record::{
-    Measured, RecordContext, RecordDeltas, RecordFields, RecordHeader,
+    Measured, RecordContext, RecordDeltas, RecordHeader, RecordToAppend,
 };
 use crate::record::default_record_batch::{BatchHeader, RECORD_BATCH_OVERHEAD, Records};
 use crate::record::memory_records::DECOMPRESSION_LIMIT;
@@ -28,6 +28,8 @@ use crate::record::record_error::RecordError;
 pub(crate) struct MemoryRecordsBuilder {
     /// The records so far. Invariant: `append` never makes it grow beyond its capacity.
     body: Vec<u8>,
+    /// How much of them there may be.
+    capacity: usize,
     compression: Compression,
     /// Compressed size over plain size, as the estimator guessed when the batch was opened.
     estimated_ratio: f32,
@@ -50,6 +52,7 @@ impl MemoryRecordsBuilder {
         let mut body = memory;
         body.clear();
         Self {
+            capacity: body.capacity().min(MAX_BODY_SIZE),
             body,
             compression,
             estimated_ratio,
@@ -70,12 +73,13 @@ impl MemoryRecordsBuilder {
         value: Option<&[u8]>,
         headers: &[H],
     ) -> usize {
-        let fields = RecordFields {
+        let record = RecordToAppend {
+            timestamp,
             key,
             value,
             headers,
         };
-        fields.size(self.deltas(timestamp))
+        self.measure(&record).total()
     }
 
     /// Whether a record of `size` bytes may still join: the first one always, the others while the estimate allows it.
@@ -87,8 +91,7 @@ impl MemoryRecordsBuilder {
     /// The bytes that can be written before the memory has to [grow](Self::grow_into).
     #[inline]
     pub(crate) fn spare_capacity(&self) -> usize {
-        let capacity = self.body.capacity().min(MAX_BODY_SIZE);
-        capacity.saturating_sub(self.body.len())
+        self.capacity - self.body.len()
     }
 
     /// Adds a record, and tells which one of the batch it is, from 0. Its memory must have been provided.
@@ -100,48 +103,72 @@ impl MemoryRecordsBuilder {
         value: Option<&[u8]>,
         headers: &[H],
     ) -> Result<u32, KafkaError> {
-        let fields = RecordFields {
+        let record = RecordToAppend {
+            timestamp,
             key,
             value,
             headers,
         };
-        let measured = self.measure(timestamp, &fields);
-        self.append_measured(timestamp, &fields, measured)
+        self.append_measured(&record, self.measure(&record))
     }
 
     /// What has to be known of a record before it can be written as the next one.
     #[inline]
-    pub(crate) fn measure<H: RecordHeader>(
-        &self,
-        timestamp: i64,
-        fields: &RecordFields<'_, H>,
-    ) -> Measured {
-        fields.measured(self.deltas(timestamp))
+    pub(crate) fn measure<H: RecordHeader>(&self, record: &RecordToAppend<'_, H>) -> Measured {
+        record.measured(self.deltas(record.timestamp))
     }
 
     /// As [`append`](Self::append), for a record that was [measured](Self::measure) to see whether it has room.
-    #[inline]
     pub(crate) fn append_measured<H: RecordHeader>(
         &mut self,
-        timestamp: i64,
-        fields: &RecordFields<'_, H>,
+        record: &RecordToAppend<'_, H>,
         measured: Measured,
     ) -> Result<u32, KafkaError> {
-        if self.closed
-            || timestamp < NO_TIMESTAMP
-            || self.count == MAX_RECORDS
-            || measured.total() > self.spare_capacity()
-        {
-            return Err(self.refusal(timestamp, measured.total()));
+        if self.closed || !self.can_take(record, measured) {
+            return Err(self.refusal(record.timestamp, measured.total()));
         }
-        fields.write(measured, &mut self.body);
+        Ok(self.write(record, measured))
+    }
+
+    /// As [`append`](Self::append), where the record has room in the batch and in the memory as it is.
+    #[inline(never)]
+    pub(crate) fn append_where_it_fits<H: RecordHeader>(
+        &mut self,
+        record: &RecordToAppend<'_, H>,
+    ) -> Option<Joined> {
+        let measured = self.measure(record);
+        let size = measured.total();
+        if !self.has_room_for(size) || !self.can_take(record, measured) {
+            return None;
+        }
+        Some(Joined {
+            index: self.write(record, measured),
+            size,
+            fills: self.write_limit <= self.estimated_size(),
+        })
+    }
+
+    #[inline]
+    fn can_take<H>(&self, record: &RecordToAppend<'_, H>, measured: Measured) -> bool {
+        record.timestamp >= NO_TIMESTAMP
+            && self.count < MAX_RECORDS
+            && measured.total() <= self.spare_capacity()
+    }
+
+    #[inline(always)]
+    fn write<H: RecordHeader>(
+        &mut self,
+        record: &RecordToAppend<'_, H>,
+        measured: Measured,
+    ) -> u32 {
+        record.write(measured, &mut self.body);
         if self.count == 0 {
-            self.base_timestamp = timestamp;
+            self.base_timestamp = record.timestamp;
         }
-        self.max_timestamp = self.max_timestamp.max(timestamp);
+        self.max_timestamp = self.max_timestamp.max(record.timestamp);
         let index = self.count;
         self.count += 1;
-        Ok(index)
+        index
     }
 
     /// Goes on in more memory; hands back the old one.
@@ -149,6 +176,7 @@ impl MemoryRecordsBuilder {
         let mut memory = bigger;
         memory.clear();
         memory.extend_from_slice(&self.body);
+        self.capacity = memory.capacity().min(MAX_BODY_SIZE);
         std::mem::replace(&mut self.body, memory)
     }
 
@@ -195,7 +223,7 @@ impl MemoryRecordsBuilder {
         self.body
     }
 
-    /// Compresses the records and takes their checksum. `lender` gets the memory back with the last owner of the body.
+    /// Compresses the records. `lender` gets the memory back with the last owner of the body.
     ///
     /// A body that a codec cannot take goes out as it is, since every broker reads that too.
     pub(crate) fn seal(
@@ -230,7 +258,6 @@ impl MemoryRecordsBuilder {
                 }
             }
         }
-        let checksum = BodyChecksum::of(&body);
         let body = match (lender, replaced) {
             (None, _) => Payload::new(body),
             (Some(lender), None) => Payload::lent(body, lender),
@@ -241,7 +268,7 @@ impl MemoryRecordsBuilder {
         };
         SealedRecords {
             body,
-            checksum,
+            checksum: BatchChecksum::default(),
             codec,
             plain_size,
             count: self.count,
@@ -283,11 +310,22 @@ impl MemoryRecordsBuilder {
     }
 }
 
+/// A record that has joined a batch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Joined {
+    /// Which one of the batch it is, from 0.
+    pub(crate) index: u32,
+    /// The bytes that it took.
+    pub(crate) size: usize,
+    /// Whether no further record should join.
+    pub(crate) fills: bool,
+}
+
 /// The records of a batch that takes no more: immutable, shared with every pending write.
 #[derive(Debug, Clone)]
 pub(crate) struct SealedRecords {
     body: Payload,
-    checksum: BodyChecksum,
+    checksum: BatchChecksum,
     codec: CompressionType,
     plain_size: usize,
     count: u32,
@@ -315,7 +353,7 @@ impl SealedRecords {
             base_sequence: base_sequence.map_or(NO_SEQUENCE, Sequence::to_wire),
             count,
         };
-        header.encode(&self.body, self.checksum)
+        header.encode(&self.body, &self.checksum)
     }
 
     /// The records as they follow the header, compressed or not.
@@ -363,15 +401,17 @@ pub(crate) fn estimate_size_upper_bound<H: RecordHeader>(
     value: Option<&[u8]>,
     headers: &[H],
 ) -> usize {
-    let fields = RecordFields {
+    let record = RecordToAppend {
+        timestamp: NO_TIMESTAMP,
         key,
         value,
         headers,
     };
-    RECORD_BATCH_OVERHEAD + fields.size_upper_bound()
+    RECORD_BATCH_OVERHEAD + record.size_upper_bound()
 }
 
 /// A guess with a margin, as the real ratio moves around the guess.
+#[inline(never)]
 #[expect(clippy::cast_possible_truncation, reason = "rounds down, as Java does")]
 fn estimated(plain: usize, ratio: f32) -> usize {
     (plain as f32 * ratio * ESTIMATION_MARGIN) as usize

@@ -34,9 +34,9 @@ use crate::protocol::messages::produce::{
     PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData,
 };
 use crate::protocol::requests;
-use crate::record::checksum::BodyChecksum;
+use crate::record::checksum::BatchChecksum;
 use crate::record::compression_type::CompressionType;
-use crate::record::default_record::{RecordDeltas, RecordFields};
+use crate::record::default_record::{RecordDeltas, RecordToAppend};
 use crate::record::default_record_batch::BatchHeader;
 use crate::record::record_batch::Attributes;
 use crate::testing::golden::hex;
@@ -137,7 +137,8 @@ fn batch() -> Vec<u8> {
 
 /// One record, numbered by its producer.
 fn numbered(producer: ProducerIdAndEpoch, base_sequence: i32, is_transactional: bool) -> Vec<u8> {
-    let record = RecordFields::<Header> {
+    let record = RecordToAppend::<Header> {
+        timestamp: 1_700_000_000_000,
         key: None,
         value: Some(b"v"),
         headers: &[],
@@ -159,7 +160,7 @@ fn numbered(producer: ProducerIdAndEpoch, base_sequence: i32, is_transactional: 
         base_sequence,
         count: 1,
     };
-    let mut bytes = header.encode(&body, BodyChecksum::of(&body)).to_vec();
+    let mut bytes = header.encode(&body, &BatchChecksum::default()).to_vec();
     bytes.extend(body);
     bytes
 }

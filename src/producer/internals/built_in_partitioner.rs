@@ -20,8 +20,8 @@ pub(crate) struct BuiltInPartitioner {
 /// One choice. Two choices of the same partition differ: what counts is when the choice was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sticky {
-    generation: u32,
-    partition: u32,
+    /// The number of the choice above, the partition below.
+    word: u64,
 }
 
 impl BuiltInPartitioner {
@@ -38,7 +38,7 @@ impl BuiltInPartitioner {
     #[inline]
     pub(crate) fn current(&self) -> Option<Sticky> {
         let word = self.current.load(Ordering::Acquire);
-        (word != NOT_CHOSEN).then(|| Sticky::from_word(word))
+        (word != NOT_CHOSEN).then_some(Sticky { word })
     }
 
     /// The current choice, made by `choose` where there is none yet. Java: `peekCurrentPartitionInfo`.
@@ -46,24 +46,21 @@ impl BuiltInPartitioner {
         if let Some(current) = self.current() {
             return current;
         }
-        let first = Sticky {
-            generation: 1,
-            partition: choose().unsigned_abs(),
-        };
+        let first = Sticky::new(1, choose());
         // Who loses the race adopts the winner's choice.
         let raced = self.current.compare_exchange(
             NOT_CHOSEN,
-            first.to_word(),
+            first.word,
             Ordering::AcqRel,
             Ordering::Acquire,
         );
-        Sticky::from_word(raced.map_or_else(|winner| winner, |_| first.to_word()))
+        raced.map_or_else(|word| Sticky { word }, |_| first)
     }
 
     /// Whether another choice was made since `sticky` was. Java: `isPartitionChanged`.
     #[inline]
     pub(crate) fn is_changed(&self, sticky: Sticky) -> bool {
-        self.current.load(Ordering::Acquire) != sticky.to_word()
+        self.current.load(Ordering::Acquire) != sticky.word
     }
 
     /// Counts `appended` bytes for `sticky`, which must be the current choice, and moves on where it had its share.
@@ -71,7 +68,7 @@ impl BuiltInPartitioner {
     ///
     /// `enable_switch` says that the queue ends with a full batch: moving on before that leaves fractions of batches
     /// behind (KAFKA-14156), and staying for more than twice the share makes the partitions unequal.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn update(
         &self,
         sticky: Sticky,
@@ -81,39 +78,38 @@ impl BuiltInPartitioner {
     ) -> bool {
         let produced = self.produced.load(Ordering::Relaxed) + appended;
         let share = self.sticky_batch_size;
-        let enough = produced >= share && enable_switch || produced >= share.saturating_mul(2);
-        if !enough {
+        let enough = produced >= share && (enable_switch || produced / 2 >= share);
+        if enough {
+            self.replace(sticky.next(choose()));
+        } else {
             self.produced.store(produced, Ordering::Relaxed);
-            return false;
         }
-        let next = Sticky {
-            generation: sticky.generation.wrapping_add(1).max(1),
-            partition: choose().unsigned_abs(),
-        };
+        enough
+    }
+
+    #[cold]
+    fn replace(&self, next: Sticky) {
         self.produced.store(0, Ordering::Relaxed);
-        self.current.store(next.to_word(), Ordering::Release);
-        true
+        self.current.store(next.word, Ordering::Release);
     }
 }
 
 impl Sticky {
+    fn new(generation: u32, partition: i32) -> Self {
+        Self {
+            word: u64::from(generation) << 32 | u64::from(partition.unsigned_abs()),
+        }
+    }
+
+    fn next(self, partition: i32) -> Self {
+        let generation = (self.word >> 32) as u32;
+        Self::new(generation.wrapping_add(1).max(1), partition)
+    }
+
     #[inline]
     pub(crate) fn partition(self) -> i32 {
-        // It came from an i32 that was not negative.
-        self.partition as i32
-    }
-
-    #[inline]
-    fn to_word(self) -> u64 {
-        u64::from(self.generation) << 32 | u64::from(self.partition)
-    }
-
-    #[inline]
-    fn from_word(word: u64) -> Self {
-        Self {
-            generation: (word >> 32) as u32,
-            partition: word as u32,
-        }
+        // The lower half came from an i32 that was not negative.
+        self.word as i32
     }
 }
 

@@ -24,7 +24,8 @@ use crate::producer::internals::produce_request_result::{Outcome, ProduceRequest
 use crate::producer::record_metadata::RecordMetadata;
 use crate::record::compression::CompressorPool;
 use crate::record::default_record::RecordHeader;
-use crate::record::memory_records_builder::SealedRecords;
+pub(crate) use crate::record::default_record::RecordToAppend;
+use crate::record::memory_records_builder::{Joined, SealedRecords};
 
 mod delivery;
 mod open_records;
@@ -33,7 +34,7 @@ mod unsent;
 mod unwritten;
 
 use self::delivery::Delivery;
-pub(crate) use self::open_records::{OpenRecords, RecordToAppend};
+pub(crate) use self::open_records::OpenRecords;
 pub(crate) use self::split::Splitter;
 pub(crate) use self::unwritten::UnwrittenBatch;
 
@@ -86,17 +87,17 @@ impl ProducerBatch {
     }
 
     /// Appends a record where that takes nothing but writing it: the batch is open and has room, and so has its buffer.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn append_where_it_fits<H: RecordHeader>(
         &mut self,
         record: &RecordToAppend<'_, H>,
         callback: &mut Option<Callback>,
-    ) -> Option<(AppendedRecord, usize)> {
+    ) -> Option<(AppendedRecord, Joined)> {
         let Records::Open(open) = &mut self.records else {
             return None;
         };
-        let (index, size) = open.append_where_it_fits(record)?;
-        Some((self.note(index, record, callback), size))
+        let joined = open.builder_mut().append_where_it_fits(record)?;
+        Some((self.note(joined.index, record, callback), joined))
     }
 
     /// Appends a record where the batch is open and has room; closes it where it has none, so that a smaller record
@@ -118,7 +119,7 @@ impl ProducerBatch {
         Ok(Some((self.note(index, record, callback), size)))
     }
 
-    #[inline]
+    #[inline(always)]
     fn note<H: RecordHeader>(
         &mut self,
         index: u32,
@@ -422,7 +423,8 @@ fn run(
 
 #[inline]
 fn size_of(bytes: Option<&[u8]>) -> i32 {
-    bytes.map_or(-1, |bytes| i32::try_from(bytes.len()).unwrap_or(i32::MAX))
+    // `max.request.size` is an i32, so the size of a record is one.
+    bytes.map_or(-1, |bytes| bytes.len() as i32)
 }
 
 #[cfg(test)]

@@ -138,7 +138,7 @@ impl RecordAccumulator {
     ///
     /// # Errors
     /// Where the memory does not come in time or can never come, and where the producer is closed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn append<H: RecordHeader>(
         &self,
         to: Destination<'_>,

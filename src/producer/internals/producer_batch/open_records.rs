@@ -10,28 +10,8 @@ use crate::common::kafka_error::KafkaError;
 use crate::common::payload::Lender;
 use crate::producer::internals::buffer_pool::{BufferPool, PooledBuffer};
 use crate::record::compression::CompressorPool;
-use crate::record::default_record::{RecordFields, RecordHeader};
+use crate::record::default_record::{RecordHeader, RecordToAppend};
 use crate::record::memory_records_builder::{MemoryRecordsBuilder, SealedRecords};
-
-/// A serialized record.
-#[derive(Debug)]
-pub(crate) struct RecordToAppend<'a, H> {
-    pub(crate) timestamp: i64,
-    pub(crate) key: Option<&'a [u8]>,
-    pub(crate) value: Option<&'a [u8]>,
-    pub(crate) headers: &'a [H],
-}
-
-impl<'a, H: RecordHeader> RecordToAppend<'a, H> {
-    #[inline]
-    fn fields(&self) -> RecordFields<'a, H> {
-        RecordFields {
-            key: self.key,
-            value: self.value,
-            headers: self.headers,
-        }
-    }
-}
 
 /// A builder whose buffer belongs to a pool.
 #[derive(Debug)]
@@ -60,22 +40,9 @@ impl OpenRecords {
         }
     }
 
-    /// Appends a record that has room in the batch and in the buffer as it is. Returns its index, and the bytes that it took.
     #[inline]
-    pub(super) fn append_where_it_fits<H: RecordHeader>(
-        &mut self,
-        record: &RecordToAppend<'_, H>,
-    ) -> Option<(u32, usize)> {
-        let fields = record.fields();
-        let measured = self.builder.measure(record.timestamp, &fields);
-        let size = measured.total();
-        if size > self.builder.spare_capacity() || !self.builder.has_room_for(size) {
-            return None;
-        }
-        let index = self
-            .builder
-            .append_measured(record.timestamp, &fields, measured);
-        Some((index.ok()?, size))
+    pub(super) fn builder_mut(&mut self) -> &mut MemoryRecordsBuilder {
+        &mut self.builder
     }
 
     /// Appends a record, or closes the batch where it has no room. The first record always has room: its buffer was made
@@ -87,15 +54,13 @@ impl OpenRecords {
         &mut self,
         record: &RecordToAppend<'_, H>,
     ) -> Result<Option<(u32, usize)>, KafkaError> {
-        let timestamp = record.timestamp;
-        let fields = record.fields();
-        let measured = self.builder.measure(timestamp, &fields);
+        let measured = self.builder.measure(record);
         let size = measured.total();
         if !self.builder.has_room_for(size) || !self.fits_or_grows(size) {
             self.builder.close_for_record_appends();
             return Ok(None);
         }
-        let index = self.builder.append_measured(timestamp, &fields, measured)?;
+        let index = self.builder.append_measured(record, measured)?;
         Ok(Some((index, size)))
     }
 

@@ -31,7 +31,7 @@ use crate::record::memory_records_builder::{MemoryRecordsBuilder, estimate_size_
 
 impl RecordAccumulator {
     /// The usual case: the last batch of the partition is open and has room. Nothing where it is anything else.
-    #[inline]
+    #[inline(always)]
     pub(super) fn append_to_open_batch<H: RecordHeader>(
         &self,
         topic: &TopicQueues,
@@ -52,17 +52,20 @@ impl RecordAccumulator {
             return None;
         }
         let batch = queue.last_mut()?;
-        let (appended, size) = batch.append_where_it_fits(record, callback)?;
-        let future = FutureRecordMetadata::new(Arc::clone(batch.result()), appended);
-        let full = batch.is_full();
+        let (appended, joined) = batch.append_where_it_fits(record, callback)?;
+        let result = Arc::clone(batch.result());
         if let Some(sticky) = sticky {
             let choose = || self.choose(topic, to.topic);
-            topic.partitioner.update(sticky, size, full, choose);
+            topic
+                .partitioner
+                .update(sticky, joined.size, joined.fills, choose);
         }
+        let wake = joined.fills && partition.tell(&mut queue, None);
+        drop(queue);
         Some(RecordAppendResult {
-            future,
+            future: FutureRecordMetadata::new(result, appended),
             partition: number,
-            wake: full && partition.tell(&mut queue, None),
+            wake,
         })
     }
 

@@ -20,7 +20,7 @@ use crate::producer::internals::record_accumulator::ready_list::ReadyList;
 
 /// All topics that were ever sent to.
 pub(super) struct Topics {
-    buckets: Box<[Link]>,
+    buckets: Box<[Link; BUCKETS]>,
     sticky_batch_size: usize,
     ready: Arc<ReadyList>,
     /// Every queue there is, for those who must look at all of them: close and abort.
@@ -49,7 +49,7 @@ pub(super) struct LoadTable {
 impl Topics {
     pub(super) fn new(sticky_batch_size: usize, ready: Arc<ReadyList>) -> Self {
         Self {
-            buckets: (0..BUCKETS).map(|_| Link::new()).collect(),
+            buckets: Box::new(std::array::from_fn(|_| Link::new())),
             sticky_batch_size,
             ready,
             queues: Mutex::new(Rank::Leaf, Vec::new()),
@@ -59,12 +59,19 @@ impl Topics {
     /// The queues of a topic, made with the first call.
     #[inline]
     pub(super) fn topic(&self, metadata: &TopicMetadata) -> &TopicQueues {
+        match self.bucket(metadata.name_hash).get() {
+            // Most of the time the name is the very one that the topic was made with.
+            Some(topic) if Arc::ptr_eq(&topic.name, &metadata.name) => topic,
+            _ => self.find_or_make(metadata),
+        }
+    }
+
+    fn find_or_make(&self, metadata: &TopicMetadata) -> &TopicQueues {
         let name = &metadata.name;
         let mut link = self.bucket(metadata.name_hash);
         loop {
             let topic = link.get_or_init(|| Box::new(self.new_topic(Arc::clone(name))));
-            // Most of the time the name is the very one that the topic was made with.
-            if Arc::ptr_eq(&topic.name, name) || topic.name == *name {
+            if topic.name == *name {
                 return topic;
             }
             link = &topic.next;
