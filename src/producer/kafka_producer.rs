@@ -29,6 +29,7 @@ use crate::common::process::Process;
 use crate::common::serialization::DefaultSerializer;
 use crate::common::time::{Time, deadline};
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
+use crate::producer::internals::producer_batch::Callback;
 use crate::producer::internals::producer_metadata::ProducerMetadata;
 use crate::producer::internals::record_accumulator::RecordAccumulator;
 use crate::producer::internals::sender::SenderControl;
@@ -125,13 +126,14 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     ///
     /// # Errors
     /// What Java throws: the producer is closed, the record cannot be serialized, the partition makes no sense.
+    #[inline]
     pub fn send<RK: Borrow<K>, RV: Borrow<V>>(
         &self,
         mut record: ProducerRecord<'_, RK, RV>,
     ) -> Result<FutureRecordMetadata, KafkaError> {
-        let mut record = Outgoing::of(&mut record);
+        let max_block = self.inner.limits.max_block;
         self.inner
-            .send(&mut record, None, self.inner.limits.max_block)
+            .send(&mut Outgoing::of(&mut record, None, max_block))
     }
 
     /// As [`send`](Self::send), and calls `callback` with the outcome: on the background thread, in the order of the
@@ -142,29 +144,30 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     ///
     /// # Errors
     /// As [`send`](Self::send); the callback is not called then.
+    #[inline]
     pub fn send_with_callback<RK: Borrow<K>, RV: Borrow<V>>(
         &self,
         mut record: ProducerRecord<'_, RK, RV>,
         callback: impl FnOnce(Result<RecordMetadata, KafkaError>) + Send + 'static,
     ) -> Result<FutureRecordMetadata, KafkaError> {
-        self.inner.send(
-            &mut Outgoing::of(&mut record),
-            Some(Box::new(callback)),
-            self.inner.limits.max_block,
-        )
+        let max_block = self.inner.limits.max_block;
+        let callback: Callback = Box::new(callback);
+        self.inner
+            .send(&mut Outgoing::of(&mut record, Some(callback), max_block))
     }
 
     /// As [`send`](Self::send), with a limit of its own in place of `max.block.ms`.
     ///
     /// # Errors
     /// As [`send`](Self::send).
+    #[inline]
     pub fn send_timeout<RK: Borrow<K>, RV: Borrow<V>>(
         &self,
         mut record: ProducerRecord<'_, RK, RV>,
         timeout: Duration,
     ) -> Result<FutureRecordMetadata, KafkaError> {
-        let mut record = Outgoing::of(&mut record);
-        self.inner.send(&mut record, None, timeout)
+        self.inner
+            .send(&mut Outgoing::of(&mut record, None, timeout))
     }
 
     /// Sends a record where that needs no waiting, and gives it back where it does.
@@ -173,13 +176,15 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     ///
     /// # Errors
     /// Whatever is in the way, with the record.
+    #[inline]
     pub fn try_send<'r, RK: Borrow<K>, RV: Borrow<V>>(
         &self,
         record: ProducerRecord<'r, RK, RV>,
     ) -> Result<FutureRecordMetadata, TrySendError<ProducerRecord<'r, RK, RV>>> {
         let mut record = record;
         let headers = record.headers().clone();
-        let sent = self.inner.try_send(&mut Outgoing::of(&mut record));
+        let mut outgoing = Outgoing::of(&mut record, None, Duration::ZERO);
+        let sent = self.inner.try_send(&mut outgoing);
         sent.map_err(|error| TrySendError::new(error, record.with_headers(headers)))
     }
 
@@ -291,15 +296,12 @@ impl<K: ?Sized, V: ?Sized> Inner<K, V> {
     /// Refuses a closed producer, and says why it is closed where it closed by itself.
     #[inline]
     fn check_open(&self) -> Result<(), KafkaError> {
-        if let Some(failure) = self.control.failure() {
-            return Err(failure.clone());
+        if self.control.is_running() {
+            return Ok(());
         }
-        if self.accumulator.is_closed() || !self.control.is_running() {
-            return Err(KafkaError::illegal_state(
-                "the producer has been closed already",
-            ));
-        }
-        Ok(())
+        let failure = self.control.failure().cloned();
+        Err(failure
+            .unwrap_or_else(|| KafkaError::illegal_state("the producer has been closed already")))
     }
 }
 

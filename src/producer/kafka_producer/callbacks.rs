@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::common::error_kind::ErrorKind;
-use crate::common::header::Headers;
+use crate::common::header::{Header, Headers};
 use crate::common::kafka_error::KafkaError;
 use crate::common::kafka_thread::panic_text;
 use crate::common::sync::{
@@ -41,7 +41,7 @@ impl AppendCallbacks {
     pub(super) fn new<K: ?Sized + 'static, V: ?Sized + 'static>(
         interceptors: &ProducerInterceptors<K, V>,
         topic: &str,
-        headers: &Headers,
+        headers: &[Header],
         callback: Option<Callback>,
     ) -> Self {
         let shared = Arc::new(Intercepted {
@@ -51,7 +51,7 @@ impl AppendCallbacks {
         let told = Told {
             interceptors: interceptors.clone(),
             topic: topic.to_owned(),
-            headers: headers.clone(),
+            headers: headers.iter().cloned().collect(),
             shared: Arc::clone(&shared),
         };
         Self {

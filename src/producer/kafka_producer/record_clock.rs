@@ -13,8 +13,6 @@ use crate::common::time::Time;
 /// Milliseconds since the epoch for instants.
 #[derive(Debug)]
 pub(super) struct RecordClock {
-    /// No other clock in the process has it.
-    id: u64,
     time: Arc<dyn Time>,
     origin: Instant,
     /// What to add to the milliseconds since `origin`. With `read_at` it guards nothing: threads that race read the same
@@ -29,7 +27,6 @@ impl RecordClock {
         let origin = time.now();
         let epoch_ms_at_origin = AtomicI64::new(time.wall_clock_ms());
         Self {
-            id: next_id(),
             time,
             origin,
             epoch_ms_at_origin,
@@ -41,9 +38,7 @@ impl RecordClock {
     #[inline]
     pub(super) fn epoch_ms(&self, now: Instant, last: &mut Option<Tick>) -> i64 {
         match last {
-            Some(tick) if tick.clock == self.id && tick.from <= now && now < tick.until => {
-                tick.epoch_ms
-            }
+            Some(tick) if now < tick.until => tick.epoch_ms,
             _ => last.insert(self.tick(now)).epoch_ms,
         }
     }
@@ -61,8 +56,6 @@ impl RecordClock {
         let at_origin = self.epoch_ms_at_origin.load(Ordering::Relaxed);
         let into_ms = Duration::from_nanos(u64::from(since.subsec_nanos() % NANOS_PER_MS));
         Tick {
-            clock: self.id,
-            from: now,
             until: now + (ONE_MS - into_ms),
             epoch_ms: at_origin.saturating_add(signed_ms).max(0),
         }
@@ -72,16 +65,8 @@ impl RecordClock {
 /// What is left of one millisecond of one clock: the sums are done once in it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tick {
-    clock: u64,
-    from: Instant,
     until: Instant,
     epoch_ms: i64,
-}
-
-fn next_id() -> u64 {
-    // Only that nobody else gets the number matters, hence `Relaxed`.
-    static LAST: AtomicU64 = AtomicU64::new(0);
-    LAST.fetch_add(1, Ordering::Relaxed)
 }
 
 const ONE_MS: Duration = Duration::from_millis(1);
@@ -109,20 +94,5 @@ mod tests {
         assert_eq!(epoch_ms(), start + 999);
         time.advance(Duration::from_secs(7200));
         assert_eq!(epoch_ms(), time.wall_clock_ms());
-    }
-
-    #[test]
-    fn what_a_thread_remembers_of_one_clock_means_nothing_to_another() {
-        let mut last = None;
-        let (ours, theirs) = (MockTime::shared(), MockTime::shared());
-        let our_clock = RecordClock::new(Arc::clone(&ours) as Arc<dyn Time>);
-        let their_clock = RecordClock::new(Arc::clone(&theirs) as Arc<dyn Time>);
-        theirs.advance(Duration::from_secs(5));
-        let now = ours.now().max(theirs.now());
-        assert!(our_clock.epoch_ms(now, &mut last) >= 0);
-        assert_eq!(
-            their_clock.epoch_ms(theirs.now(), &mut last),
-            theirs.wall_clock_ms()
-        );
     }
 }

@@ -7,6 +7,7 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::client::metadata_snapshot::TopicMetadata;
@@ -20,8 +21,8 @@ use crate::producer::internals::record_accumulator::{Destination, RecordAppendRe
 use crate::producer::kafka_producer::Inner;
 use crate::producer::kafka_producer::callbacks::{AppendCallbacks, is_api_error, tell_at_once};
 use crate::producer::kafka_producer::metadata_wait::Wanted;
-use crate::producer::kafka_producer::thread_memory::{Scratch, ThreadMemory};
-use crate::producer::partitioner::{Cluster, RecordToPlace};
+use crate::producer::kafka_producer::thread_memory::{ThreadMemory, clear};
+use crate::producer::partitioner::{Cluster, Partitioner, RecordToPlace};
 use crate::producer::producer_interceptor::{Acknowledgement, InterceptedRecord};
 use crate::producer::producer_record::{ProducerRecord, validate};
 use crate::record::memory_records_builder::estimate_size_upper_bound;
@@ -35,11 +36,18 @@ pub(super) struct Outgoing<'r, K: ?Sized, V: ?Sized> {
     key: Option<&'r K>,
     value: Option<&'r V>,
     headers: &'r mut Headers,
+    /// Whom to tell, until somebody else will.
+    callback: Option<Callback>,
+    /// How long this may take; what is left of it from the moment on when some is used.
+    max_block: Duration,
 }
 
 impl<'r, K: ?Sized, V: ?Sized> Outgoing<'r, K, V> {
+    #[inline]
     pub(super) fn of<RK: Borrow<K>, RV: Borrow<V>>(
         record: &'r mut ProducerRecord<'_, RK, RV>,
+        callback: Option<Callback>,
+        max_block: Duration,
     ) -> Self {
         Self {
             topic: &record.topic,
@@ -48,40 +56,55 @@ impl<'r, K: ?Sized, V: ?Sized> Outgoing<'r, K, V> {
             key: record.key.as_ref().map(Borrow::borrow),
             value: record.value.as_ref().map(Borrow::borrow),
             headers: &mut record.headers,
+            callback,
+            max_block,
+        }
+    }
+
+    #[inline]
+    fn wanted(&self) -> Wanted<'r> {
+        Wanted {
+            topic: self.topic,
+            partition: self.partition,
         }
     }
 }
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
+    #[inline]
     pub(super) fn send(
         &self,
         record: &mut Outgoing<'_, K, V>,
-        mut callback: Option<Callback>,
-        max_block: Duration,
     ) -> Result<FutureRecordMetadata, KafkaError> {
-        match self.intercept_and_send(record, &mut callback, max_block) {
+        match self.try_send(record) {
             Err(error) if is_api_error(error.kind()) => Ok(FutureRecordMetadata::refused(error)),
-            other => other,
+            sent => sent,
         }
     }
 
+    #[inline]
     pub(super) fn try_send(
         &self,
         record: &mut Outgoing<'_, K, V>,
     ) -> Result<FutureRecordMetadata, KafkaError> {
-        self.intercept_and_send(record, &mut None, Duration::ZERO)
+        if !self.plugins.interceptors.is_empty() {
+            return self.intercept_and_send(record);
+        }
+        match self.do_send(record) {
+            Ok(RecordAppendResult {
+                future,
+                wake: false,
+                ..
+            }) => Ok(future),
+            appended => self.conclude(appended, record),
+        }
     }
 
+    #[cold]
     fn intercept_and_send(
         &self,
         record: &mut Outgoing<'_, K, V>,
-        callback: &mut Option<Callback>,
-        max_block: Duration,
     ) -> Result<FutureRecordMetadata, KafkaError> {
-        if self.plugins.interceptors.is_empty() {
-            let sent = self.do_send(record, callback, max_block);
-            return sent.inspect_err(|error| self.refused(callback.take(), error));
-        }
         let mut seen = InterceptedRecord {
             topic: record.topic.into(),
             partition: record.partition,
@@ -99,10 +122,12 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
             key: seen.key(),
             value: seen.value(),
             headers: record.headers,
+            callback: record.callback.take(),
+            max_block: record.max_block,
         };
-        let sent = self.do_send(&mut record, callback, max_block);
+        let appended = self.do_send(&mut record);
+        let sent = self.conclude(appended, &mut record);
         sent.inspect_err(|error| {
-            self.refused(callback.take(), error);
             self.plugins
                 .interceptors
                 .on_acknowledgement(&Acknowledgement {
@@ -114,62 +139,70 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         })
     }
 
-    /// A record goes no further. As in Java the callback hears of it first, and only of what goes into the future.
-    fn refused(&self, callback: Option<Callback>, error: &KafkaError) {
-        self.control.metrics().records_failed(1);
-        self.control.note_error(error, self.time.now());
-        if is_api_error(error.kind()) {
-            tell_at_once(callback, error);
-        }
+    /// Wakes the I/O thread where there is news for it; says why a record goes no further, and as in Java the callback
+    /// hears of it first, and only of what goes into the future.
+    #[cold]
+    fn conclude(
+        &self,
+        appended: Result<RecordAppendResult, KafkaError>,
+        record: &mut Outgoing<'_, K, V>,
+    ) -> Result<FutureRecordMetadata, KafkaError> {
+        let woken = appended.and_then(|appended| {
+            if appended.wake {
+                self.process.check()?;
+                self.closing.wakeup();
+            }
+            Ok(appended.future)
+        });
+        woken.map_err(|error| {
+            let error = self.explained(error);
+            self.control.metrics().records_failed(1);
+            self.control.note_error(&error, self.time.now());
+            if is_api_error(error.kind()) {
+                tell_at_once(record.callback.take(), &error);
+            }
+            error
+        })
     }
 
-    fn do_send(
+    fn do_send(&self, record: &mut Outgoing<'_, K, V>) -> Result<RecordAppendResult, KafkaError> {
+        self.check_open()?;
+        let mut now = self.time.now();
+        ThreadMemory::with(|memory| {
+            let stamp = self.metadata.stamp();
+            if !memory.found.find(stamp, record.wanted()) {
+                let topic = self.ask_for_topic(record, &mut now)?;
+                memory.found.keep(stamp, topic);
+            }
+            self.serialize_and_append(record, memory, now)
+        })
+    }
+
+    /// Waits for the metadata of the topic, which takes its part of the time.
+    #[cold]
+    fn ask_for_topic(
         &self,
         record: &mut Outgoing<'_, K, V>,
-        callback: &mut Option<Callback>,
-        max_block: Duration,
-    ) -> Result<FutureRecordMetadata, KafkaError> {
+        now: &mut Instant,
+    ) -> Result<Arc<TopicMetadata>, KafkaError> {
         validate(record.partition, record.timestamp)?;
-        self.check_open()?;
-        let wanted = Wanted {
-            topic: record.topic,
-            partition: record.partition,
-        };
-        let start = self.time.now();
-        ThreadMemory::with(|ThreadMemory { topics, scratch }| {
-            let stamp = self.metadata.stamp();
-            let found = topics.find(stamp, wanted.topic);
-            if let Some(topic) = found.filter(|topic| wanted.is_in(topic)) {
-                let known = Known {
-                    topic,
-                    now: start,
-                    remaining: max_block,
-                };
-                return self.serialize_and_append(record, callback, &known, scratch);
-            }
-            let (snapshot, now) = self
-                .wait_on_metadata(wanted, start, max_block)
-                .map_err(|error| self.closed_meanwhile(error))?;
-            let topic = snapshot
-                .topic(wanted.topic)
-                .expect("the wait for metadata ended because the topic is known");
-            topics.keep(stamp, topic);
-            let known = Known {
-                topic,
-                now,
-                remaining: max_block.saturating_sub(now.saturating_duration_since(start)),
-            };
-            self.serialize_and_append(record, callback, &known, scratch)
-        })
+        let (snapshot, then) = self.wait_on_metadata(record.wanted(), *now, record.max_block)?;
+        let waited = then.saturating_duration_since(*now);
+        record.max_block = record.max_block.saturating_sub(waited);
+        *now = then;
+        let topic = snapshot
+            .topic(record.topic)
+            .expect("the wait for metadata ended because the topic is known");
+        Ok(Arc::clone(topic))
     }
 
     fn serialize_and_append(
         &self,
         record: &mut Outgoing<'_, K, V>,
-        callback: &mut Option<Callback>,
-        known: &Known<'_>,
-        Scratch { key, value, tick }: &mut Scratch,
-    ) -> Result<FutureRecordMetadata, KafkaError> {
+        ThreadMemory { found, key, value }: &mut ThreadMemory,
+        now: Instant,
+    ) -> Result<RecordAppendResult, KafkaError> {
+        let (topic, tick) = found.topic_and_tick();
         let key_bytes = serialize(
             self.plugins.key_serializer.as_ref(),
             (record.topic, record.key),
@@ -183,46 +216,71 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
             value,
         )?;
         if record.partition.is_none() {
-            let to_place = RecordToPlace {
-                topic: record.topic,
-                key: record.key,
-                key_bytes,
-                value: record.value,
-                value_bytes,
+            record.partition = match &self.plugins.placement.custom {
+                None => self.partition_for_key(key_bytes, topic),
+                Some(partitioner) => {
+                    let to_place = RecordToPlace {
+                        topic: record.topic,
+                        key: record.key,
+                        key_bytes,
+                        value: record.value,
+                        value_bytes,
+                    };
+                    Some(self.ask(partitioner.as_ref(), &to_place, topic)?)
+                }
             };
-            record.partition = self.partition(&to_place, known.topic)?;
         }
         let to_append = RecordToAppend {
             timestamp: match record.timestamp {
-                Some(timestamp) => timestamp,
-                None => self.clock.epoch_ms(known.now, tick),
+                Some(timestamp) => {
+                    validate(None, Some(timestamp))?;
+                    timestamp
+                }
+                None => self.clock.epoch_ms(now, tick),
             },
             key: key_bytes,
             value: value_bytes,
             headers: record.headers.as_slice(),
         };
         self.ensure_valid_record_size(record.topic, &to_append)?;
-        self.append(record, &to_append, callback, known)
+        let to = Destination {
+            topic,
+            partition: record.partition,
+        };
+        let (callback, max_block) = (&mut record.callback, record.max_block);
+        if self.plugins.interceptors.is_empty() {
+            self.accumulator
+                .append(to, &to_append, callback, now, max_block)
+        } else {
+            self.append_intercepted(to, &to_append, callback, now, max_block)
+        }
     }
 
-    /// The partition of the user's choice, or that of the key; nothing leaves it to the built-in partitioner.
-    pub(super) fn partition(
+    /// The partition of the key; nothing leaves it to the built-in partitioner.
+    #[inline]
+    pub(super) fn partition_for_key(
         &self,
+        key: Option<&[u8]>,
+        topic: &TopicMetadata,
+    ) -> Option<i32> {
+        let placement = &self.plugins.placement;
+        let key = key.filter(|_| !placement.ignore_keys)?;
+        placement
+            .hash
+            .partition_for_key(key, topic.partitions.len())
+    }
+
+    /// The partition of the user's choice.
+    fn ask(
+        &self,
+        partitioner: &dyn Partitioner<K, V>,
         record: &RecordToPlace<'_, K, V>,
         topic: &TopicMetadata,
-    ) -> Result<Option<i32>, KafkaError> {
+    ) -> Result<i32, KafkaError> {
         let count = topic.partitions.len();
-        let Some(custom) = &self.plugins.placement.custom else {
-            return Ok(match record.key_bytes {
-                Some(key) if !self.plugins.placement.ignore_keys => {
-                    self.plugins.placement.hash.partition_for_key(key, count)
-                }
-                _ => None,
-            });
-        };
-        let chosen = custom.partition(record, &Cluster::new(&self.metadata.current()))?;
+        let chosen = partitioner.partition(record, &Cluster::new(&self.metadata.current()))?;
         if usize::try_from(chosen).is_ok_and(|chosen| chosen < count) {
-            return Ok(Some(chosen));
+            return Ok(chosen);
         }
         Err(KafkaError::illegal_argument(format!(
             "the partitioner chose partition {chosen} of topic {}, which has {count} partitions",
@@ -230,84 +288,64 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         )))
     }
 
+    #[inline]
     fn ensure_valid_record_size(
         &self,
         topic: &str,
         record: &RecordToAppend<'_, Header>,
     ) -> Result<(), KafkaError> {
         let size = estimate_size_upper_bound(record.key, record.value, record.headers);
-        let (limit, name) = if size > self.limits.max_request_size {
-            (self.limits.max_request_size, "max.request.size")
-        } else if size > self.limits.buffer_memory {
-            (self.limits.buffer_memory, "buffer.memory")
-        } else {
-            return Ok(());
-        };
-        Err(KafkaError::new(
-            ErrorKind::RecordTooLarge,
-            format!("record of {size} bytes is larger than {name} {limit} (topic {topic})"),
-        ))
+        if size > self.limits.max_request_size || size > self.limits.buffer_memory {
+            return Err(self.too_large(topic, size));
+        }
+        Ok(())
     }
 
-    fn append(
+    #[cold]
+    fn too_large(&self, topic: &str, size: usize) -> KafkaError {
+        let (limit, name) = if size > self.limits.max_request_size {
+            (self.limits.max_request_size, "max.request.size")
+        } else {
+            (self.limits.buffer_memory, "buffer.memory")
+        };
+        KafkaError::new(
+            ErrorKind::RecordTooLarge,
+            format!("record of {size} bytes is larger than {name} {limit} (topic {topic})"),
+        )
+    }
+
+    /// Appends a record whose outcome the interceptors hear of before its callback does.
+    #[cold]
+    fn append_intercepted(
         &self,
-        record: &Outgoing<'_, K, V>,
-        to_append: &RecordToAppend<'_, Header>,
+        to: Destination<'_>,
+        record: &RecordToAppend<'_, Header>,
         callback: &mut Option<Callback>,
-        known: &Known<'_>,
-    ) -> Result<FutureRecordMetadata, KafkaError> {
-        let to = Destination {
-            topic: known.topic,
-            partition: record.partition,
-        };
-        let append = |callback: &mut Option<Callback>| {
-            let Known { now, remaining, .. } = *known;
-            self.accumulator
-                .append(to, to_append, callback, now, remaining)
-        };
-        if self.plugins.interceptors.is_empty() {
-            return self
-                .appended(append(callback))
-                .map(|appended| appended.future);
-        }
+        now: Instant,
+        max_block: Duration,
+    ) -> Result<RecordAppendResult, KafkaError> {
         let mut callbacks = AppendCallbacks::new(
             &self.plugins.interceptors,
-            record.topic,
+            &to.topic.name,
             record.headers,
             callback.take(),
         );
-        match self.appended(append(&mut callbacks.for_batch)) {
-            Ok(appended) => {
-                callbacks.appended_to(appended.partition);
-                Ok(appended.future)
-            }
-            Err(error) => {
-                *callback = callbacks.take_back();
-                Err(error)
-            }
-        }
-    }
-
-    /// Wakes the I/O thread where there is news for it.
-    fn appended(
-        &self,
-        appended: Result<RecordAppendResult, KafkaError>,
-    ) -> Result<RecordAppendResult, KafkaError> {
+        let for_batch = &mut callbacks.for_batch;
+        let appended = self
+            .accumulator
+            .append(to, record, for_batch, now, max_block);
         match &appended {
-            Ok(RecordAppendResult { wake: true, .. }) => {
-                self.process.check()?;
-                self.closing.wakeup();
-            }
-            Ok(_) => {}
-            Err(_) => self.process.check()?,
+            Ok(appended) => callbacks.appended_to(appended.partition),
+            Err(_) => *callback = callbacks.take_back(),
         }
-        appended.map_err(|error| self.closed_meanwhile(error))
+        appended
     }
 
-    /// Where the producer closed in the middle of a send, that is what the caller must hear.
-    fn closed_meanwhile(&self, error: KafkaError) -> KafkaError {
-        match self.control.failure() {
-            Some(failure) if error.kind() == ErrorKind::Kafka => failure.clone(),
+    /// Where the process was forked, or the producer closed in the middle of a send, that is what the caller must hear.
+    fn explained(&self, error: KafkaError) -> KafkaError {
+        match (self.process.check(), self.control.failure()) {
+            (Err(forked), _) => forked,
+            (Ok(()), Some(failure)) if error.kind() == ErrorKind::Kafka => failure.clone(),
             _ => error,
         }
     }
@@ -320,19 +358,11 @@ fn serialize<'a, T: ?Sized>(
     headers: &mut Headers,
     buffer: &'a mut Vec<u8>,
 ) -> Result<Option<&'a [u8]>, KafkaError> {
+    clear(buffer);
     match data {
         Some(data) => serializer.serialize(topic, headers, data, buffer),
         None => serializer.serialize_null(topic, headers, buffer),
     }
-}
-
-/// What a record is placed by.
-struct Known<'a> {
-    topic: &'a TopicMetadata,
-    /// The time after the wait for metadata; the time before it where there was none.
-    now: Instant,
-    /// What is left of `max.block.ms`.
-    remaining: Duration,
 }
 
 /// A record that [`try_send`](crate::KafkaProducer::try_send) did not send, and why.

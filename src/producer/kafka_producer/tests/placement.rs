@@ -2,22 +2,11 @@
 
 use super::*;
 use crate::producer::internals::murmur2::partition_for_key;
-use crate::producer::partitioner::RecordToPlace;
 
 fn placed(fixture: &Fixture, key: Option<&[u8]>) -> Option<i32> {
-    let record = RecordToPlace {
-        topic: TOPIC,
-        key,
-        key_bytes: key,
-        value: None,
-        value_bytes: None,
-    };
     let snapshot = fixture.metadata.current();
-    fixture
-        .producer
-        .inner
-        .partition(&record, snapshot.topic(record.topic).unwrap())
-        .unwrap()
+    let topic = snapshot.topic(TOPIC).unwrap();
+    fixture.producer.inner.partition_for_key(key, topic)
 }
 
 /// Java: `KafkaProducerTest.testPartitionAddedToTransaction..` (the rule). Scenario: PT2.
