@@ -68,10 +68,12 @@ pub use common::error_kind::ErrorKind;
 pub use common::header::{Header, Headers};
 pub use common::kafka_error::{Attempt, KafkaError, Persisted, TimeLimit};
 pub use common::serialization::{DefaultSerializer, Serializer};
+pub use producer::consumer_group_metadata::ConsumerGroupMetadata;
 pub use producer::internals::future_record_metadata::FutureRecordMetadata;
 pub use producer::kafka_producer::{
     CloseReport, KafkaProducer, KafkaProducerBuilder, ProducerHealth, TrySendError,
 };
+pub use producer::offset_and_metadata::OffsetAndMetadata;
 pub use producer::partitioner::{Cluster, Partitioner, RecordToPlace, RoundRobinPartitioner};
 pub use producer::producer_config::{Acks, ConfigKey, ProducerConfig, ProducerConfigBuilder};
 pub use producer::producer_interceptor::{Acknowledgement, InterceptedRecord, ProducerInterceptor};

@@ -4,8 +4,10 @@
 //! Differs: see each file.
 //! Threads: see each file. Locks: see `internals`.
 
+pub(crate) mod consumer_group_metadata;
 pub(crate) mod internals;
 pub(crate) mod kafka_producer;
+pub(crate) mod offset_and_metadata;
 pub(crate) mod partitioner;
 pub(crate) mod producer_config;
 pub(crate) mod producer_interceptor;

@@ -67,10 +67,6 @@ impl ApiVersions {
     }
 
     /// The level at which the cluster runs a feature; 0 where it does not run it.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "transactions ask for transaction.version")
-    )]
     pub(crate) fn finalized_feature_level(&self, feature: &str) -> i16 {
         let known = self.known.lock();
         let mut levels = known.finalized_features.levels.iter();

@@ -23,6 +23,9 @@ pub(crate) trait KafkaClient {
     /// How long to wait before it is worth asking again whether `node` is ready: throttling and back-off.
     fn poll_delay(&self, node: &Node, now: Instant) -> Duration;
 
+    /// Whether the last connection to `node` failed or was lost, and none is on its way.
+    fn connection_failed(&self, node: &Node) -> bool;
+
     /// Gives a request the next correlation id. It waits `request.timeout.ms` for its response.
     fn new_client_request(
         &mut self,

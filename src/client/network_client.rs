@@ -334,6 +334,10 @@ impl<S: Selectable, M: MetadataHandle> KafkaClient for NetworkClient<S, M> {
         self.connection_states.poll_delay(node.node_id(), now)
     }
 
+    fn connection_failed(&self, node: &Node) -> bool {
+        self.connection_states.is_disconnected(node.node_id())
+    }
+
     fn new_client_request(
         &mut self,
         destination: NodeId,

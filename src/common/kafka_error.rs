@@ -84,6 +84,7 @@ struct Inner {
     kind: ErrorKind,
     message: String,
     fatal: bool,
+    abortable: bool,
     persisted: Persisted,
     broker_message: Option<String>,
     attempts: Vec<Attempt>,
@@ -101,6 +102,7 @@ impl KafkaError {
                 kind,
                 message: message.into(),
                 fatal: false,
+                abortable: false,
                 persisted: Persisted::No,
                 broker_message: None,
                 attempts: Vec::new(),
@@ -139,7 +141,7 @@ impl KafkaError {
 
     /// The open transaction must be aborted; the producer can go on after that.
     pub fn is_abortable(&self) -> bool {
-        self.inner.kind.is_abortable() && !self.inner.fatal
+        !self.inner.fatal && (self.inner.abortable || self.inner.kind.is_abortable())
     }
 
     /// Whether the record may be in the log although it failed.
@@ -166,6 +168,12 @@ impl KafkaError {
     #[must_use]
     pub(crate) fn fatal(self) -> Self {
         self.change(|inner| inner.fatal = true)
+    }
+
+    /// The same error, after which the open transaction can only be aborted.
+    #[must_use]
+    pub(crate) fn abortable(self) -> Self {
+        self.change(|inner| inner.abortable = true)
     }
 
     #[must_use]

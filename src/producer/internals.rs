@@ -39,6 +39,8 @@ pub(crate) mod incomplete_batches;
 pub(crate) mod produce_request_result;
 pub(crate) mod producer_batch;
 
+pub(crate) mod transactional_request_result;
+
 pub(crate) mod transaction_manager;
 pub(crate) mod txn_partition_entry;
 pub(crate) mod txn_partition_map;

@@ -16,6 +16,7 @@ mod send;
 #[cfg(test)]
 pub(crate) mod stepped;
 mod thread_memory;
+mod transactions;
 mod wiring;
 
 use std::borrow::Borrow;
@@ -27,12 +28,14 @@ use crate::common::cluster::PartitionInfo;
 use crate::common::kafka_error::{KafkaError, TimeLimit};
 use crate::common::process::Process;
 use crate::common::serialization::DefaultSerializer;
+use crate::common::sync::Mutex;
 use crate::common::time::{Time, deadline};
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::producer_batch::Callback;
 use crate::producer::internals::producer_metadata::ProducerMetadata;
 use crate::producer::internals::record_accumulator::RecordAccumulator;
 use crate::producer::internals::sender::SenderControl;
+use crate::producer::internals::transaction_manager::TransactionManager;
 use crate::producer::kafka_producer::close::Closing;
 use crate::producer::kafka_producer::plugins::Plugins;
 use crate::producer::kafka_producer::record_clock::RecordClock;
@@ -268,6 +271,8 @@ struct Inner<K: ?Sized, V: ?Sized> {
     closing: Closing,
     time: Arc<dyn Time>,
     clock: RecordClock,
+    /// Exists where the producer has a `transactional.id`.
+    transactions: Option<Arc<Mutex<TransactionManager>>>,
     process: Process,
 }
 

@@ -46,6 +46,7 @@ pub struct ProducerConfig {
     pub(crate) delivery: DeliverySettings,
     pub(crate) batching: BatchingSettings,
     pub(crate) partitioning: PartitioningSettings,
+    pub(crate) transactions: TransactionSettings,
     values: Values,
 }
 
@@ -101,6 +102,7 @@ impl ProducerConfig {
             delivery: DeliverySettings::from_values(&values),
             batching: BatchingSettings::from_values(&values),
             partitioning: PartitioningSettings::from_values(&values),
+            transactions: TransactionSettings::from_values(&values),
             values,
         })
     }
@@ -300,6 +302,28 @@ impl PartitioningSettings {
             adaptive: values.boolean("partitioner.adaptive.partitioning.enable"),
             availability_timeout: values.duration("partitioner.availability.timeout.ms"),
             hash: values.text("ottla.partitioner.hash").unwrap_or_default(),
+        }
+    }
+}
+
+/// Whether and how records are grouped into transactions.
+#[derive(Debug, Clone)]
+pub(crate) struct TransactionSettings {
+    /// Nothing where there are no transactions.
+    pub(crate) id: Option<String>,
+    pub(crate) timeout_ms: i32,
+    pub(crate) two_phase_commit: bool,
+}
+
+impl TransactionSettings {
+    fn from_values(values: &Values) -> Self {
+        let two_phase_commit = values.boolean("transaction.two.phase.commit.enable");
+        let timeout = i32::try_from(values.number("transaction.timeout.ms")).unwrap_or(i32::MAX);
+        Self {
+            id: values.text("transactional.id"),
+            // Prepared transactions wait for their outside coordinator for ever.
+            timeout_ms: if two_phase_commit { i32::MAX } else { timeout },
+            two_phase_commit,
         }
     }
 }

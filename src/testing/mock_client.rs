@@ -57,6 +57,7 @@ struct State {
 #[derive(Debug, Default)]
 struct Connection {
     is_connected: bool,
+    is_unreachable: bool,
     throttled_until: Option<Instant>,
 }
 
@@ -197,6 +198,11 @@ impl MockClient {
         self.state().least_loaded = node;
     }
 
+    /// No connection to `node` comes about. Java: `setUnreachable`.
+    pub(crate) fn set_unreachable(&self, node: NodeId, is_unreachable: bool) {
+        self.state().connection(node).is_unreachable = is_unreachable;
+    }
+
     /// `node` takes no requests for a while. Java: `throttle`.
     pub(crate) fn throttle(&self, node: NodeId, wait: Duration) {
         let until = self.time.now() + wait;
@@ -227,7 +233,10 @@ impl KafkaClient for MockClient {
     }
 
     fn ready(&mut self, node: &Node, now: Instant) -> bool {
-        self.state().connection(node.node_id()).is_connected = true;
+        let mut state = self.state();
+        let connection = state.connection(node.node_id());
+        connection.is_connected = !connection.is_unreachable;
+        drop(state);
         self.is_ready(node, now)
     }
 
@@ -238,6 +247,10 @@ impl KafkaClient for MockClient {
             Duration::ZERO => Duration::MAX,
             throttled => throttled,
         }
+    }
+
+    fn connection_failed(&self, node: &Node) -> bool {
+        self.state().connection(node.node_id()).is_unreachable
     }
 
     fn new_client_request(

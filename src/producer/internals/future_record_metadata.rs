@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use crate::common::cluster::TopicPartition;
 use crate::common::kafka_error::{KafkaError, TimeLimit};
 use crate::common::time::{SystemTime, Time, deadline};
 use crate::producer::internals::produce_request_result::{Outcome, Part, ProduceRequestResult};
@@ -59,6 +60,14 @@ impl FutureRecordMetadata {
     pub(crate) fn refused(error: KafkaError) -> Self {
         Self {
             inner: Inner::Refused(error),
+        }
+    }
+
+    /// Where the record was appended, if it was.
+    pub(crate) fn topic_partition(&self) -> Option<&TopicPartition> {
+        match &self.inner {
+            Inner::Appended { result, .. } => Some(result.topic_partition()),
+            Inner::Refused(_) => None,
         }
     }
 

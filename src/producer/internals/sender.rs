@@ -23,10 +23,12 @@ use crate::producer::internals::record_accumulator::RecordDrainer;
 use crate::producer::internals::sender::control::Phase;
 use crate::producer::internals::sender::in_flight_batches::InFlightBatches;
 use crate::producer::internals::sender::leader_moves::LeaderMoves;
+use crate::producer::internals::sender::transactional::TxnInFlight;
 use crate::producer::internals::sender_metrics::SenderMetrics;
 use crate::producer::internals::transaction_manager::TransactionManager;
 
 pub(crate) use self::control::SenderControl;
+pub(crate) use self::transactional::Transactions;
 
 mod control;
 mod errors;
@@ -42,6 +44,8 @@ mod recreated_topics;
 mod responses;
 #[cfg(test)]
 mod tests;
+mod transactional;
+mod txn_requests;
 
 /// What the Sender needs to know from the configuration.
 #[derive(Debug, Clone)]
@@ -77,8 +81,9 @@ pub(crate) struct Sender<C> {
     control: Arc<SenderControl>,
     in_flight: InFlightBatches,
     leader_moves: LeaderMoves,
-    /// The request for a producer id that has no answer yet, by correlation id.
-    producer_id_request: Option<i32>,
+    /// Exists where the producer has a `transactional.id`.
+    transactions: Option<Transactions>,
+    txn_in_flight: Option<TxnInFlight>,
     /// Reused from pass to pass.
     responses: Vec<ClientResponse>,
 }
@@ -107,7 +112,8 @@ impl<C: KafkaClient> Sender<C> {
             control: parts.control,
             in_flight: InFlightBatches::default(),
             leader_moves: LeaderMoves::default(),
-            producer_id_request: None,
+            transactions: None,
+            txn_in_flight: None,
             responses: Vec::new(),
         }
     }
@@ -162,11 +168,18 @@ impl<C: KafkaClient> Sender<C> {
     }
 
     fn has_work(&self) -> bool {
+        self.has_batches() || self.has_ongoing_transaction()
+    }
+
+    fn has_batches(&self) -> bool {
         self.accumulator.accumulator().has_undrained() || self.in_flight.has_waiting()
     }
 
     /// Fails what is left, for this reason, and gives up all connections.
     fn clean_up(&mut self, reason: &KafkaError) {
+        if let (Some(_), Some(mut manager)) = (&self.transactions, self.manager()) {
+            manager.fail(reason.clone());
+        }
         self.abort_in_flight(reason, Keep::ForReport);
         let queued = self.accumulator.abort_incomplete();
         self.abort(queued, reason, Keep::ForReport);
@@ -181,7 +194,10 @@ impl<C: KafkaClient> Sender<C> {
     pub(crate) fn run_once(&mut self) -> Result<(), KafkaError> {
         let now = self.time.now();
         self.note_recreated_topics();
-        let deadline = earlier(self.keep_producer_id(now), self.send_producer_data(now));
+        let deadline = earlier(
+            self.maybe_send_transactional_request(now),
+            self.send_producer_data(now),
+        );
         // The clock is read again since callbacks of expired batches may have taken their time.
         let now = self.time.now();
         let timeout = deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(now));

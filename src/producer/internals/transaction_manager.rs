@@ -1,32 +1,47 @@
-//! Gives each batch its producer id, epoch and sequence number, and knows which numbers a broker still waits for.
+//! Gives each batch its producer id, epoch and sequence number, knows which numbers a broker still waits for, and leads
+//! transactions from begin to commit or abort.
 //!
 //! Java: `clients/producer/internals/TransactionManager.java`.
-//! Differs: knows batches by partition, first number and count, never touches them, and asks for producer ids through
-//! `poll_request` and `handle_response`; a batch that may have been written never gets a second identity. Transactions
-//! join with their own files; without them this is the idempotent half.
+//! Differs: knows batches by partition, first number and count, never touches them, and asks its questions through
+//! `poll_request` and `handle_response`; a batch that may have been written never gets a second identity; who commits
+//! is told of the commit, whatever comes of the new epoch that is asked for behind it.
 //! Threads: a core; drained from under a partition's queue lock, fed by the I/O thread. Locks: none; its owner keeps it
 //! in a Mutex of rank `TransactionManager`.
 
-use std::time::Instant;
+use std::sync::Arc;
 
-use crate::common::cluster::{ProducerIdAndEpoch, Sequence, TopicPartition};
+use crate::common::cluster::{Node, ProducerIdAndEpoch, Sequence, TopicPartition};
 use crate::common::error_kind::ErrorKind;
 use crate::common::exponential_backoff::ExponentialBackoff;
 use crate::common::fast_hash::FastSet;
 use crate::common::kafka_error::KafkaError;
-use crate::producer::internals::transaction_manager::state::State;
+use crate::producer::internals::transaction_manager::requests::Requests;
+use crate::producer::internals::transaction_manager::state::{Caller, State, Step};
+use crate::producer::internals::transactional_request_result::TransactionalRequestResult;
 use crate::producer::internals::txn_partition_map::TxnPartitionMap;
 
+pub(crate) use self::polling::Unsent;
+pub(crate) use self::requests::{
+    CoordinatorKey, GroupOffsets, InitProducerId, TransactionId, TxnRequest, TxnRequestBody,
+    TxnResponse,
+};
 pub(crate) use self::sequences::BatchId;
 #[cfg(test)]
 pub(crate) use self::sequences::OutstandingBatch;
+pub(crate) use self::state::TransactionVersion;
 
-mod sequences;
 mod state;
+
+mod commands;
+mod handlers;
+mod polling;
+mod requests;
+mod sequences;
 #[cfg(test)]
 mod tests;
+mod treatment;
 
-/// The numbering of all partitions under one producer id.
+/// The numbering of all partitions under one producer id, and the transaction that is open, if any.
 #[derive(Debug)]
 pub(crate) struct TransactionManager {
     state: State,
@@ -34,22 +49,37 @@ pub(crate) struct TransactionManager {
     /// Partitions whose run of numbers is not whole, so that a pass looks at nothing else.
     troubled: FastSet<TopicPartition>,
     retry_backoff: ExponentialBackoff,
+    requests: Requests,
+    /// Exists where the producer has a `transactional.id`.
+    transactional: Option<Transactional>,
 }
 
-/// What the manager wants to ask a broker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TxnRequest {
-    /// A producer id with epoch 0, from any broker.
-    InitProducerId,
-}
-
-/// How a request of the manager ended.
+/// The settings of a transactional producer.
 #[derive(Debug, Clone)]
-pub(crate) enum TxnResponse {
-    /// A new identity.
-    InitProducerId(ProducerIdAndEpoch),
-    /// No answer, or one that says no.
-    Failed(KafkaError),
+pub(crate) struct TransactionalConfig {
+    /// `transactional.id`
+    pub(crate) id: Arc<str>,
+    /// `transaction.timeout.ms`
+    pub(crate) timeout_ms: i32,
+    /// `transaction.two.phase.commit.enable`
+    pub(crate) two_phase_commit: bool,
+}
+
+/// What outlives single transactions.
+#[derive(Debug)]
+struct Transactional {
+    config: TransactionalConfig,
+    /// What init, commit or abort came to last, until the application has heard of it.
+    pending: Option<Arc<TransactionalRequestResult>>,
+    coordinator: Option<Node>,
+    /// With the name of the group.
+    group_coordinator: Option<(String, Node)>,
+    /// The coordinator counts up the epoch on demand (KIP-360); what was seen once stays true without a connection.
+    supports_next_epoch: bool,
+    /// What the cluster runs as far as is known.
+    offered: TransactionVersion,
+    /// What the next transaction begins with.
+    version: TransactionVersion,
 }
 
 /// What to do with a batch that a broker refused.
@@ -67,21 +97,44 @@ impl TransactionManager {
     /// A manager without an id; the first `poll_request` asks for one.
     pub(crate) fn new(retry_backoff: ExponentialBackoff) -> Self {
         Self {
-            state: State::Uninitialized {
-                failures: 0,
-                not_before: None,
-            },
+            state: State::Uninitialized,
             partitions: TxnPartitionMap::default(),
             troubled: FastSet::default(),
             retry_backoff,
+            requests: Requests::default(),
+            transactional: None,
         }
+    }
+
+    /// A manager for transactions, which asks for nothing before `initialize_transactions`.
+    pub(crate) fn transactional(
+        config: TransactionalConfig,
+        retry_backoff: ExponentialBackoff,
+    ) -> Self {
+        Self {
+            transactional: Some(Transactional {
+                config,
+                pending: None,
+                coordinator: None,
+                group_coordinator: None,
+                supports_next_epoch: false,
+                offered: TransactionVersion::V1,
+                version: TransactionVersion::V1,
+            }),
+            ..Self::new(retry_backoff)
+        }
+    }
+
+    /// Whether the producer has a `transactional.id`.
+    pub(crate) fn is_transactional(&self) -> bool {
+        self.transactional.is_some()
     }
 
     /// The identity that new batches get, once it has come.
     pub(crate) fn producer_id_and_epoch(&self) -> Option<ProducerIdAndEpoch> {
-        match self.state {
-            State::Ready(identity) => Some(identity),
-            _ => None,
+        match &self.state {
+            State::Ready(identity) => Some(*identity),
+            state => state.transaction().map(|open| open.identity),
         }
     }
 
@@ -97,18 +150,33 @@ impl TransactionManager {
     /// the oldest outstanding one, a new one when the next numbers are free to give away.
     pub(crate) fn can_drain(&self, tp: &TopicPartition, head_sequence: Option<Sequence>) -> bool {
         let entry = self.partitions.get(tp);
-        match (&self.state, head_sequence) {
-            (State::Failed(_), _) => false,
+        match head_sequence {
+            _ if self.fatal_error().is_some() => false,
             // Its identity stays, whatever happens to the producer's (a retried batch finishes under the old one).
-            (_, Some(first)) => entry.is_some_and(|e| e.takes_retry(first)),
-            (State::Ready(identity), None) => entry.is_none_or(|e| {
-                if e.identity() == *identity {
-                    e.takes_new_batch()
-                } else {
-                    e.can_start_over()
-                }
+            Some(first) => entry.is_some_and(|e| e.takes_retry(first)),
+            None => self.identity_for_new_batch(tp).is_some_and(|identity| {
+                entry.is_none_or(|e| {
+                    if e.identity() == identity {
+                        e.takes_new_batch()
+                    } else {
+                        e.can_start_over()
+                    }
+                })
             }),
-            (State::Uninitialized { .. } | State::Initializing { .. }, None) => false,
+        }
+    }
+
+    /// Nothing where the partition takes no new batches now: in a transaction it has to be part of it, and the end of the
+    /// transaction must not be under way.
+    fn identity_for_new_batch(&self, tp: &TopicPartition) -> Option<ProducerIdAndEpoch> {
+        match &self.state {
+            State::Ready(identity) if !self.is_transactional() => Some(*identity),
+            State::InTransaction(open) | State::Committing(open)
+                if open.is_added(tp) && !self.requests.is_ending() =>
+            {
+                Some(open.identity)
+            }
+            _ => None,
         }
     }
 
@@ -127,87 +195,49 @@ impl TransactionManager {
         (identity, first)
     }
 
-    /// The next question for a broker, if there is one and its time has come.
-    pub(crate) fn poll_request(&mut self, now: Instant) -> Option<TxnRequest> {
-        let State::Uninitialized {
-            failures,
-            not_before,
-        } = self.state
-        else {
-            return None;
-        };
-        if not_before.is_some_and(|at| now < at) {
-            return None;
-        }
-        self.transition(State::Initializing { failures });
-        Some(TxnRequest::InitProducerId)
-    }
-
-    /// When `poll_request` has something next: now, later, or not before something else happens.
-    pub(crate) fn next_timeout(&self, now: Instant) -> Option<Instant> {
-        match self.state {
-            State::Uninitialized { not_before, .. } => Some(not_before.unwrap_or(now)),
-            _ => None,
-        }
-    }
-
-    /// Takes the outcome of what `poll_request` gave. `random` in `0.0..1.0` spreads the next try. Returns the error
-    /// that the waiting batches must fail with, where waiting on would be useless.
-    pub(crate) fn handle_response(
-        &mut self,
-        response: TxnResponse,
-        now: Instant,
-        random: f64,
-    ) -> Option<KafkaError> {
-        let State::Initializing { failures } = self.state else {
-            return None;
-        };
-        match response {
-            TxnResponse::InitProducerId(identity) => {
-                log::debug!(
-                    "producer id {} with epoch {}",
-                    identity.producer_id,
-                    identity.epoch
-                );
-                self.transition(State::Ready(identity));
-                None
-            }
-            TxnResponse::Failed(error) => {
-                let denied = error.kind().is_authorization() || error.kind().is_authentication();
-                if denied || error.is_retriable() {
-                    log::debug!("no producer id yet: {error}");
-                    // Java asks again at once while the permission is missing; a refused request waits like any other.
-                    let wait = self.retry_backoff.backoff(failures, random);
-                    self.transition(State::Uninitialized {
-                        failures: failures.saturating_add(1),
-                        not_before: Some(crate::common::time::deadline(now, wait)),
-                    });
-                    return denied.then_some(error);
-                }
-                let error = error.fatal();
-                self.transition(State::Failed(error.clone()));
-                Some(error)
-            }
-        }
-    }
-
-    /// Makes the manager useless for good. The first error stays.
+    /// Makes the manager useless for good, and fails everything that waits for it. The first error stays.
     pub(crate) fn fail(&mut self, error: KafkaError) {
         if self.fatal_error().is_none() {
-            self.transition(State::Failed(error.fatal()));
+            self.advance(Step::Fail(error.fatal()));
         }
     }
 
-    fn transition(&mut self, to: State) {
-        if self.state.can_become(&to) {
-            self.state = to;
-        } else {
-            // A bad move is a bug of ours. Going on could number batches twice, so the manager refuses everything
-            // instead (KAFKA-14831: a swallowed bad move lost records).
-            let text = format!("invalid move from {:?} to {to:?}", self.state);
-            log::error!("transaction manager: {text}");
-            self.state = State::Failed(KafkaError::illegal_state(text).fatal());
+    /// A step of the I/O thread. One that is not allowed is a bug of ours: going on could number batches twice, so the
+    /// manager refuses everything instead (KAFKA-14831: a swallowed bad move lost records).
+    fn advance(&mut self, step: Step) {
+        if let Err(error) = self.transition(step, Caller::IoThread) {
+            log::error!("transaction manager: {error}");
         }
+    }
+
+    /// The only way from state to state.
+    fn transition(&mut self, step: Step, by: Caller) -> Result<(), KafkaError> {
+        let state = std::mem::replace(&mut self.state, State::Uninitialized);
+        let (next, refused) = match state.after(step) {
+            Ok(next) => (next, None),
+            Err((state @ State::Failed(_), _)) if by == Caller::IoThread => (state, None),
+            Err((state, step)) => {
+                let text = format!(
+                    "cannot {} while the producer is {}",
+                    step.name(),
+                    state.name()
+                );
+                let error = KafkaError::illegal_state(text);
+                match by {
+                    Caller::Application => (state, Some(error)),
+                    Caller::IoThread => (State::Failed(error.clone().fatal()), Some(error)),
+                }
+            }
+        };
+        self.state = next;
+        if let State::Failed(error) = &self.state {
+            self.requests.fail_all(error);
+            let pending = self.transactional.as_ref().and_then(|t| t.pending.as_ref());
+            if let Some(pending) = pending {
+                pending.complete(Err(error.clone()));
+            }
+        }
+        refused.map_or(Ok(()), Err)
     }
 }
 

@@ -248,6 +248,16 @@ impl TxnPartitionEntry {
         self.in_flight.iter().map(|b| (b.first, b.count, b.place))
     }
 
+    /// Gives the numbers behind the last acknowledged one away again: a broker refused what had them, and took nothing.
+    pub(crate) fn rewind(&mut self) {
+        if self.in_flight.is_empty() {
+            self.next_sequence = self
+                .last_acked
+                .map_or(Sequence::FIRST, |s| s.incremented(1));
+            self.continuity = Continuity::Whole;
+        }
+    }
+
     fn position(&self, first: Sequence) -> Option<usize> {
         self.in_flight.iter().position(|b| b.first == first)
     }

@@ -168,9 +168,11 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static, KS, VS> KafkaProducerBuilder<K, V
         VS: SerializerChoice<V>,
     {
         let client = &self.config.client;
-        let client_id = match client.client_id.as_str() {
-            "" => format!("producer-{}", NEXT_ID.fetch_add(1, Ordering::Relaxed)),
-            id => id.to_owned(),
+        let transactional_id = self.config.transactions.id.as_deref();
+        let client_id = match (client.client_id.as_str(), transactional_id) {
+            ("", Some(id)) => format!("producer-{id}"),
+            ("", None) => format!("producer-{}", NEXT_ID.fetch_add(1, Ordering::Relaxed)),
+            (id, _) => id.to_owned(),
         };
         let settings = &self.config.partitioning;
         let unconfigured = Unconfigured {

@@ -77,7 +77,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         record: &mut Outgoing<'_, K, V>,
     ) -> Result<FutureRecordMetadata, KafkaError> {
         match self.try_send(record) {
-            Err(error) if is_api_error(error.kind()) => Ok(FutureRecordMetadata::refused(error)),
+            Err(error) if is_api_error(error.kind()) => {
+                self.note_failed_send(&error);
+                Ok(FutureRecordMetadata::refused(error))
+            }
             sent => sent,
         }
     }
@@ -167,6 +170,17 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
 
     fn do_send(&self, record: &mut Outgoing<'_, K, V>) -> Result<RecordAppendResult, KafkaError> {
         self.check_open()?;
+        match &self.transactions {
+            None => self.find_and_append(record),
+            Some(manager) => self.send_in_transaction(manager, record),
+        }
+    }
+
+    #[inline]
+    pub(super) fn find_and_append(
+        &self,
+        record: &mut Outgoing<'_, K, V>,
+    ) -> Result<RecordAppendResult, KafkaError> {
         let mut now = self.time.now();
         ThreadMemory::with(|memory| {
             let stamp = self.metadata.stamp();

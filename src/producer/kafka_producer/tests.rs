@@ -81,6 +81,7 @@ impl Fixture {
             control: Arc::clone(&control),
             closing: Closing::new(ClientWaker::idle(), None),
             time: shared_time,
+            transactions: None,
         };
         let plugins = plugins.configure(&config.originals()).unwrap();
         Self {

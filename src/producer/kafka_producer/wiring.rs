@@ -27,13 +27,15 @@ use crate::producer::internals::producer_metadata::ProducerMetadata;
 use crate::producer::internals::record_accumulator::{
     AccumulatorConfig, RecordAccumulator, RecordDrainer,
 };
-use crate::producer::internals::sender::{Sender, SenderConfig, SenderControl, SenderParts};
-use crate::producer::internals::transaction_manager::TransactionManager;
+use crate::producer::internals::sender::{
+    Sender, SenderConfig, SenderControl, SenderParts, Transactions,
+};
+use crate::producer::internals::transaction_manager::{TransactionManager, TransactionalConfig};
 use crate::producer::kafka_producer::close::Closing;
 use crate::producer::kafka_producer::plugins::Plugins;
 use crate::producer::kafka_producer::record_clock::RecordClock;
 use crate::producer::kafka_producer::{Inner, KafkaProducer, Limits};
-use crate::producer::producer_config::ProducerConfig;
+use crate::producer::producer_config::{ProducerConfig, TransactionSettings};
 use crate::record::compression::Compression;
 use crate::record::compression_type::CompressionType;
 
@@ -67,6 +69,8 @@ pub(super) struct Io {
     pub(super) control: Arc<SenderControl>,
     pub(super) closing: Closing,
     pub(super) time: Arc<dyn Time>,
+    /// Exists where the producer has a `transactional.id`.
+    pub(super) transactions: Option<Arc<Mutex<TransactionManager>>>,
 }
 
 pub(super) fn assemble<K: ?Sized, V: ?Sized>(
@@ -90,6 +94,7 @@ pub(super) fn assemble<K: ?Sized, V: ?Sized>(
         closing: io.closing,
         clock: RecordClock::new(Arc::clone(&io.time)),
         time: io.time,
+        transactions: io.transactions,
         process: Process::current(),
     };
     KafkaProducer {
@@ -142,13 +147,16 @@ pub(super) fn new_io<S: Selectable>(
 ) -> Result<(Io, ProducerSender<S>), KafkaError> {
     let time = Arc::clone(&surroundings.time);
     let metadata = new_metadata(config, surroundings.resolver.as_ref())?;
-    let client = new_client(config, client_id, &metadata, surroundings);
+    let api_versions = Arc::new(ApiVersions::new());
+    let client = new_client(config, client_id, &metadata, &api_versions, surroundings);
     let waker = client.waker();
     let accumulator = new_accumulator(config, custom_partitioner, &waker, &time)?;
     let control = Arc::new(SenderControl::new());
-    let transaction_manager = config.delivery.idempotence.then(|| {
-        let core = TransactionManager::new(backoff(config.delivery.retry_backoff));
-        Arc::new(Mutex::new(Rank::TransactionManager, core))
+    let transaction_manager = new_transaction_manager(config);
+    let transactional = config.transactions.id.as_deref();
+    let transactions = transactional.map(|id| Transactions {
+        id: id.into(),
+        api_versions,
     });
     let parts = SenderParts {
         client,
@@ -158,7 +166,7 @@ pub(super) fn new_io<S: Selectable>(
             fastrand::f64,
         ),
         metadata: Arc::clone(&metadata),
-        transaction_manager,
+        transaction_manager: transaction_manager.clone(),
         time: Arc::clone(&time),
         control: Arc::clone(&control),
     };
@@ -168,8 +176,32 @@ pub(super) fn new_io<S: Selectable>(
         control,
         closing: Closing::new(waker, None),
         time,
+        transactions: transaction_manager.filter(|_| transactions.is_some()),
     };
-    Ok((io, Sender::new(sender_config(config), parts)))
+    let sender = Sender::new(sender_config(config), parts).with_transactions(transactions);
+    Ok((io, sender))
+}
+
+/// A plain producer has none.
+fn new_transaction_manager(config: &ProducerConfig) -> Option<Arc<Mutex<TransactionManager>>> {
+    let backoff = backoff(config.delivery.retry_backoff);
+    let core = match &config.transactions {
+        TransactionSettings {
+            id: Some(id),
+            timeout_ms,
+            two_phase_commit,
+        } => TransactionManager::transactional(
+            TransactionalConfig {
+                id: id.as_str().into(),
+                timeout_ms: *timeout_ms,
+                two_phase_commit: *two_phase_commit,
+            },
+            backoff,
+        ),
+        _ if config.delivery.idempotence => TransactionManager::new(backoff),
+        _ => return None,
+    };
+    Some(Arc::new(Mutex::new(Rank::TransactionManager, core)))
 }
 
 fn new_metadata(
@@ -192,6 +224,7 @@ fn new_client<S: Selectable>(
     config: &ProducerConfig,
     client_id: &str,
     metadata: &Arc<ProducerMetadata>,
+    api_versions: &Arc<ApiVersions>,
     surroundings: Surroundings<S>,
 ) -> ProducerClient<S> {
     let connection = &config.connection;
@@ -213,7 +246,7 @@ fn new_client<S: Selectable>(
     let parts = NetworkClientParts {
         selector: surroundings.selector,
         metadata: Arc::clone(metadata),
-        api_versions: Arc::new(ApiVersions::new()),
+        api_versions: Arc::clone(api_versions),
         resolver: surroundings.resolver,
         time: surroundings.time,
     };

@@ -97,13 +97,25 @@ fn settings_that_idempotence_cannot_live_with_are_refused_also_where_it_is_on_by
     assert!(with(&[("acks", "-1")]).unwrap().delivery.idempotence);
 }
 
-/// Transactions come later; until then the id itself is refused, with or without idempotence. Scenario: CF2.
+/// Java: `ProducerConfigTest.testTwoPhaseCommitIncompatibleWithTransactionTimeout`, `KafkaProducerTest` (idempotence and
+/// transactions). Scenario: CF2.
 #[test]
-fn a_transactional_id_is_refused() {
-    let text = refused(&[("transactional.id", "t"), ("enable.idempotence", "false")]);
-    assert!(
-        text.starts_with("transactional.id cannot be set: not supported yet"),
-        "{text}"
+fn a_transactional_id_needs_idempotence_and_prepared_transactions_have_no_timeout() {
+    let id = ("transactional.id", "t");
+    let text = refused(&[id, ("enable.idempotence", "false")]);
+    assert_eq!(text, "transactional.id needs enable.idempotence=true");
+    assert!(refused(&[id, ("acks", "1")]).contains("needs acks=all"));
+    let prepared = ("transaction.two.phase.commit.enable", "true");
+    let text = refused(&[id, prepared, ("transaction.timeout.ms", "60000")]);
+    assert!(text.starts_with("transaction.timeout.ms cannot be set with"));
+    let transactions = with(&[id]).unwrap().transactions;
+    assert_eq!(
+        (transactions.id.as_deref(), transactions.timeout_ms),
+        (Some("t"), 60_000)
+    );
+    assert_eq!(
+        with(&[id, prepared]).unwrap().transactions.timeout_ms,
+        i32::MAX
     );
 }
 

@@ -13,6 +13,7 @@ use crate::producer::producer_config::values::Values;
 /// Checks everything that takes more than one key to see.
 pub(super) fn check(values: &Values) -> Result<(), KafkaError> {
     check_idempotence(values)?;
+    check_transactions(values)?;
     check_delivery_timeout(values)?;
     check_memory(values)?;
     check_backoffs(values)?;
@@ -44,6 +45,22 @@ fn check_idempotence(values: &Values) -> Result<(), KafkaError> {
     Err(config_error(format!(
         "{way_out} {conflict}; set enable.idempotence=false to do without it"
     )))
+}
+
+fn check_transactions(values: &Values) -> Result<(), KafkaError> {
+    if values.text("transactional.id").is_some() && !values.boolean("enable.idempotence") {
+        return Err(config_error(
+            "transactional.id needs enable.idempotence=true",
+        ));
+    }
+    let two_phase_commit = values.boolean("transaction.two.phase.commit.enable");
+    if two_phase_commit && values.is_given("transaction.timeout.ms") {
+        return Err(config_error(
+            "transaction.timeout.ms cannot be set with transaction.two.phase.commit.enable=true: prepared transactions do \
+             not time out",
+        ));
+    }
+    Ok(())
 }
 
 fn check_delivery_timeout(values: &Values) -> Result<(), KafkaError> {

@@ -251,7 +251,7 @@ fn give_identity(manager: &Mutex<TransactionManager>) {
         epoch: 0,
     };
     let mut manager = manager.lock();
-    manager.poll_request(now);
+    manager.poll_request(now, false);
     let error = manager.handle_response(TxnResponse::InitProducerId(identity), now, 0.5);
     assert!(error.is_none());
 }

@@ -60,6 +60,7 @@ impl<C: KafkaClient> Sender<C> {
         for mut batch in in_flight {
             self.abandon(&mut batch, now);
             let error = self.expired(&batch, now);
+            self.fail_transaction(&error, true);
             self.finish_failed(batch, error, Vec::new());
         }
         for batch in queued {
@@ -121,7 +122,7 @@ impl<C: KafkaClient> Sender<C> {
         now: Instant,
     ) {
         batches.sort_by(|a, b| a.topic_partition().cmp(b.topic_partition()));
-        let topics = topics(&mut batches, snapshot);
+        let topics = topics(&mut batches, snapshot, self.transactions.is_some());
         for batch in &mut batches {
             batch.handed_to(node);
             self.control.metrics().batch_sent(SentBatch {
@@ -153,8 +154,15 @@ impl<C: KafkaClient> Sender<C> {
         } else {
             NEWEST_VERSION_WITH_NAMES
         };
+        let (transactional_id, newest) = match &self.transactions {
+            Some(transactions) => (
+                Some(transactions.id.to_string()),
+                newest.min(self.newest_produce_version()),
+            ),
+            None => (None, newest),
+        };
         let body = ProduceRequest {
-            transactional_id: None,
+            transactional_id,
             acks: self.config.acks,
             timeout_ms: i32::try_from(self.config.request_timeout.as_millis()).unwrap_or(i32::MAX),
             topic_data: topics.into_iter().map(TopicBatches::into_data).collect(),
@@ -183,13 +191,17 @@ impl TopicBatches {
 }
 
 /// Batches that are sorted by topic, by topic.
-fn topics(batches: &mut [ProducerBatch], snapshot: &MetadataSnapshot) -> Vec<TopicBatches> {
+fn topics(
+    batches: &mut [ProducerBatch],
+    snapshot: &MetadataSnapshot,
+    is_transactional: bool,
+) -> Vec<TopicBatches> {
     let mut topics: Vec<TopicBatches> = Vec::new();
     for batch in batches {
         let tp = batch.topic_partition();
         let data = PartitionProduceData {
             index: tp.partition(),
-            records: records(batch),
+            records: records(batch, is_transactional),
         };
         let id = match topics.last_mut() {
             Some(last) if *last.name == *tp.topic() => {
@@ -212,13 +224,13 @@ fn topics(batches: &mut [ProducerBatch], snapshot: &MetadataSnapshot) -> Vec<Top
 }
 
 /// The bytes of a batch: a header made for this attempt, and the body that never changes.
-fn records(batch: &ProducerBatch) -> Option<Records> {
+fn records(batch: &ProducerBatch, is_transactional: bool) -> Option<Records> {
     let sealed = batch.sealed()?;
     let (producer, first) = match batch.identity() {
         Some((identity, first)) => (identity, Some(first)),
         None => (ProducerIdAndEpoch::NONE, None),
     };
-    let header = sealed.header(producer, first, false);
+    let header = sealed.header(producer, first, is_transactional);
     Some(Records::new(vec![
         Payload::new(header.to_vec()),
         sealed.body().clone(),

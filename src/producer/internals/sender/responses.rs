@@ -51,8 +51,9 @@ struct Refusal {
 impl<C: KafkaClient> Sender<C> {
     /// One request has ended.
     pub(super) fn handle_response(&mut self, response: ClientResponse, now: Instant) {
-        if self.producer_id_request == Some(response.correlation_id) {
-            self.handle_producer_id(response.outcome, now);
+        let transactional = self.txn_in_flight.as_ref();
+        if transactional.is_some_and(|sent| sent.correlation_id == response.correlation_id) {
+            self.handle_transactional_response(response.outcome, now);
             return;
         }
         let Some(mut request) = self.in_flight.remove(response.correlation_id) else {
@@ -355,7 +356,18 @@ impl<C: KafkaClient> Sender<C> {
                 manager.fail(error.clone());
             }
         });
+        self.fail_transaction(&error, may_be_written && batch_id(batch).is_some());
         error
+    }
+
+    /// A transaction that a batch is missing from cannot be committed.
+    pub(super) fn fail_transaction(&self, error: &KafkaError, may_be_written: bool) {
+        if self.transactions.is_none() {
+            return;
+        }
+        if let Some(mut manager) = self.manager() {
+            manager.maybe_transition_to_error_state(error, may_be_written);
+        }
     }
 
     /// Gives up on a batch whose request goes on.

@@ -8,7 +8,7 @@
 use crate::client::metadata_snapshot::MetadataSnapshot;
 use crate::common::cluster::{ProducerIdAndEpoch, Sequence, TopicPartition};
 use crate::common::error_kind::ErrorKind;
-use crate::producer::internals::transaction_manager::state::State;
+use crate::producer::internals::transaction_manager::state::Step;
 use crate::producer::internals::transaction_manager::{TransactionManager, Verdict};
 use crate::producer::internals::txn_partition_entry::{Continuity, Place, TxnPartitionEntry};
 
@@ -87,7 +87,10 @@ impl TransactionManager {
             .partitions
             .get(batch.tp)
             .is_some_and(|e| e.continuity() == Continuity::Broken);
-        if broken {
+        if broken && self.is_transactional() {
+            // The transaction is aborted, and the next one has an epoch of its own.
+            Verdict::Fail
+        } else if broken {
             Verdict::Renumber
         } else {
             Verdict::Retry
@@ -217,14 +220,11 @@ impl TransactionManager {
                     "producer id {}: epoch {epoch} follows a gap",
                     from.producer_id
                 );
-                self.transition(State::Ready(ProducerIdAndEpoch { epoch, ..from }));
+                self.advance(Step::Identify(ProducerIdAndEpoch { epoch, ..from }));
             }
             None => {
                 log::info!("producer id {}: epochs used up", from.producer_id);
-                self.transition(State::Uninitialized {
-                    failures: 0,
-                    not_before: None,
-                });
+                self.advance(Step::Forget);
             }
         }
     }

@@ -5,6 +5,11 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::common::time::{SystemTime, Time};
 
+mod moves;
+mod transactions;
+mod treatments;
+mod troubles;
+
 const ID: ProducerIdAndEpoch = ProducerIdAndEpoch {
     producer_id: 7,
     epoch: 0,
@@ -22,12 +27,22 @@ fn backoff() -> ExponentialBackoff {
     ExponentialBackoff::new(Duration::from_millis(100), Duration::from_millis(1000))
 }
 
+fn id_request() -> TxnRequest {
+    let init = InitProducerId {
+        transactional_id: None,
+        transaction_timeout_ms: i32::MAX,
+        identity: ProducerIdAndEpoch::NONE,
+        two_phase_commit: false,
+    };
+    TxnRequest {
+        to: None,
+        body: TxnRequestBody::InitProducerId(init),
+    }
+}
+
 fn with_id(identity: ProducerIdAndEpoch) -> TransactionManager {
     let mut manager = TransactionManager::new(backoff());
-    assert_eq!(
-        manager.poll_request(now()),
-        Some(TxnRequest::InitProducerId)
-    );
+    assert_eq!(manager.poll_request(now(), false), Some(id_request()));
     let response = TxnResponse::InitProducerId(identity);
     assert!(manager.handle_response(response, now(), 0.5).is_none());
     manager
@@ -58,11 +73,8 @@ fn warm() -> TransactionManager {
 fn nothing_is_drained_before_the_producer_id_has_come() {
     let mut manager = TransactionManager::new(backoff());
     assert!(!manager.can_drain(&tp(), None));
-    assert_eq!(
-        manager.poll_request(now()),
-        Some(TxnRequest::InitProducerId)
-    );
-    assert_eq!(manager.poll_request(now()), None);
+    assert_eq!(manager.poll_request(now(), false), Some(id_request()));
+    assert_eq!(manager.poll_request(now(), false), None);
     assert!(!manager.can_drain(&tp(), None));
     manager.handle_response(TxnResponse::InitProducerId(ID), now(), 0.5);
     assert!(manager.can_drain(&tp(), None));
@@ -73,13 +85,13 @@ fn nothing_is_drained_before_the_producer_id_has_come() {
 fn a_failed_question_for_an_id_waits_before_it_is_repeated() {
     let start = now();
     let mut manager = TransactionManager::new(backoff());
-    manager.poll_request(start);
+    manager.poll_request(start, false);
     let failed = TxnResponse::Failed(KafkaError::new(ErrorKind::Disconnect, "gone"));
     assert!(manager.handle_response(failed, start, 0.5).is_none());
-    assert_eq!(manager.poll_request(start), None);
+    assert_eq!(manager.poll_request(start, false), None);
     let due = manager.next_timeout(start).expect("a retry");
     assert_eq!(due - start, Duration::from_millis(100));
-    assert!(manager.poll_request(due).is_some());
+    assert!(manager.poll_request(due, false).is_some());
 }
 
 /// Scenario: ID18.
@@ -87,14 +99,14 @@ fn a_failed_question_for_an_id_waits_before_it_is_repeated() {
 fn a_missing_permission_fails_what_waits_and_is_asked_again_later() {
     let start = now();
     let mut manager = TransactionManager::new(backoff());
-    manager.poll_request(start);
+    manager.poll_request(start, false);
     let denied = KafkaError::new(ErrorKind::ClusterAuthorization, "denied");
     let error = manager.handle_response(TxnResponse::Failed(denied), start, 0.5);
     assert!(error.is_some_and(|e| !e.is_fatal()));
-    assert_eq!(manager.poll_request(start), None);
+    assert_eq!(manager.poll_request(start, false), None);
     assert!(
         manager
-            .poll_request(start + Duration::from_millis(120))
+            .poll_request(start + Duration::from_millis(120), false)
             .is_some()
     );
 }
@@ -289,10 +301,7 @@ fn a_used_up_epoch_asks_for_a_new_id() {
     let due = manager.poll_restart();
     manager.restart(&due);
     assert!(!manager.can_drain(&tp(), None));
-    assert_eq!(
-        manager.poll_request(now()),
-        Some(TxnRequest::InitProducerId)
-    );
+    assert_eq!(manager.poll_request(now(), false), Some(id_request()));
 }
 
 /// Java: `SenderTest.testBatchesDrainedWithOldProducerIdShouldSucceedOnSubsequentRetry`. Scenario: ID12, ID13.
@@ -431,5 +440,5 @@ fn a_fatal_error_stops_everything_and_stays() {
     let error = manager.fatal_error().expect("an error");
     assert!(error.is_fatal() && error.message() == "first");
     assert!(!manager.can_drain(&tp(), None));
-    assert_eq!(manager.poll_request(now()), None);
+    assert_eq!(manager.poll_request(now(), false), None);
 }

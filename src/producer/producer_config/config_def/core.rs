@@ -5,7 +5,7 @@
 //! Threads: constants. Locks: none.
 
 use super::Default::{Null, Required, Value};
-use super::Support::{JvmOnly, NoEffect, NotYet, Supported};
+use super::Support::{JvmOnly, NoEffect, Supported};
 use super::Valid::{Any, AtLeast, Between, BetweenOr, NonEmpty, OneOf};
 use super::{ConfigKey, Importance, Type, key_table};
 
@@ -52,15 +52,12 @@ key_table! {
     "How long a request may wait for its answer before the connection is given up and the request is tried again."
     "retries", Int, Value("2147483647"), Between(0, 2_147_483_647), High, Supported;
     "How often a batch is tried again; better left alone, since `delivery.timeout.ms` bounds the whole."
-    "transaction.timeout.ms", Int, Value("60000"), Any, Low, NotYet(TRANSACTIONS);
+    "transaction.timeout.ms", Int, Value("60000"), Any, Low, Supported;
     "How long the coordinator lets a transaction stay open without news from its producer."
-    "transaction.two.phase.commit.enable", Boolean, Value("false"), Any, Low, NotYet(TRANSACTIONS);
+    "transaction.two.phase.commit.enable", Boolean, Value("false"), Any, Low, Supported;
     "Whether an outside coordinator decides about prepared transactions."
-    "transactional.id", String, Null, NonEmpty, Low, NotYet(TRANSACTIONS);
+    "transactional.id", String, Null, NonEmpty, Low, Supported;
     "The name under which a producer's transactions survive its restart."
     "value.serializer", Class, Required, Any, High, Supported;
     "Java's class for value bytes; here the value type decides, so the key may be left out, and a name must fit the type."
 }
-
-const TRANSACTIONS: &str =
-    "transactions are not built yet; idempotent delivery is on without this key";
