@@ -1,6 +1,7 @@
 //! The core in virtual time: requests in, replies out.
 
 mod broken_brokers;
+mod random_walk;
 mod replication;
 mod transactions;
 
