@@ -171,7 +171,6 @@ impl ProducerIdAndEpoch {
         epoch: -1,
     };
 
-    #[cfg(feature = "embedded-broker")]
     pub(crate) fn is_valid(self) -> bool {
         self.producer_id >= 0
     }
