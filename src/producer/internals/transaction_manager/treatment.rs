@@ -49,10 +49,13 @@ pub(super) fn treatment(request: &Kind, error: E) -> Treatment {
         (Kind::AddPartitionsToTxn | Kind::AddOffsetsToTxn(_), E::UnknownProducerId) => {
             T::AbortWithNewEpoch
         }
-        (Kind::EndTxn { .. }, E::UnknownProducerId) => T::AbortWithNewEpoch,
+        (Kind::EndTxn { commit: true }, E::UnknownProducerId) => T::AbortWithNewEpoch,
 
-        // A second abort would meet the same answer for ever (KAFKA-19250).
-        (Kind::EndTxn { commit: false }, E::TransactionAbortable) => T::Fatal,
+        // A second abort would meet the same answer for ever (KAFKA-19250). After the first code Java can neither go on
+        // aborting nor begin anything.
+        (Kind::EndTxn { commit: false }, E::UnknownProducerId | E::TransactionAbortable) => {
+            T::Fatal
+        }
         (_, E::TransactionAbortable) => T::Abort,
 
         (

@@ -44,7 +44,7 @@ const TABLE: [(E, [Treatment; 7]); 24] = [
     (E::TopicAuthorization,         [Fatal,    Abort,             Fatal,             Fatal,             Fatal,             Fatal,       Fatal]),
     (E::GroupAuthorization,         [Fatal,    Abort,             Abort,             Fatal,             Fatal,             Abort,       Abort]),
     (E::InvalidTxnState,            [Fatal,    Fatal,             Fatal,             Fatal,             Fatal,             Fatal,       Fatal]),
-    (E::UnknownProducerId,          [Fatal,    AbortWithNewEpoch, AbortWithNewEpoch, AbortWithNewEpoch, AbortWithNewEpoch, Fatal,       Fatal]),
+    (E::UnknownProducerId,          [Fatal,    AbortWithNewEpoch, AbortWithNewEpoch, AbortWithNewEpoch, Fatal,             Fatal,       Fatal]),
     (E::InvalidPidMapping,          [Fatal,    Fatal,             Fatal,             Fatal,             Fatal,             Fatal,       Fatal]),
     (E::TransactionAbortable,       [GiveUp,   Abort,             Abort,             Abort,             Fatal,             Abort,       Abort]),
     (E::OperationNotAttempted,      [Fatal,    Abort,             Fatal,             Fatal,             Fatal,             Fatal,       Fatal]),
