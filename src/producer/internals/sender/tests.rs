@@ -30,6 +30,7 @@ use crate::testing::mock_time::MockTime;
 
 mod closing;
 mod error_page;
+mod error_page_transactions;
 mod expiry;
 mod frozen_leaders;
 mod idempotent;

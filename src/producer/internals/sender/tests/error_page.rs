@@ -11,7 +11,7 @@ use crate::testing::error_page::{
 
 /// Where the batch stands that is answered with an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     /// It is the only one of its partition, and has two records.
     Alone,
     /// As `Alone`, with one record.
@@ -34,9 +34,9 @@ impl Place {
 }
 
 /// A batch of partition 0 that has just been answered with an error.
-struct Refused {
-    fixture: Fixture,
-    record: FutureRecordMetadata,
+pub(super) struct Refused {
+    pub(super) fixture: Fixture,
+    pub(super) record: FutureRecordMetadata,
     numbers: Vec<(i16, i32)>,
     asked_for_metadata: bool,
 }
@@ -60,11 +60,16 @@ fn refused(mode: Mode, place: Place, code: Errors) -> Refused {
         retries,
         ..Setup::default()
     };
-    let mut fixture = if idempotent {
+    let fixture = if idempotent {
         Fixture::warm(setup)
     } else {
         Fixture::new(setup)
     };
+    refused_in(fixture, place, code)
+}
+
+/// A batch of a producer that has nothing on the wire.
+pub(super) fn refused_in(mut fixture: Fixture, place: Place, code: Errors) -> Refused {
     if place == Place::Behind {
         let _first = fixture.append(0);
         fixture.pass();
@@ -99,7 +104,12 @@ fn refused(mode: Mode, place: Place, code: Errors) -> Refused {
 }
 
 impl Refused {
-    fn finding(self, code: Errors, place: Place) -> Finding {
+    pub(super) fn finding(
+        self,
+        code: Errors,
+        place: Place,
+        after_a_failure: fn(Refused) -> String,
+    ) -> Finding {
         let cause = format!("{}{}", cause(code), place.note());
         let refresh = match self.asked_for_metadata {
             true => ", asks for metadata",
@@ -117,7 +127,7 @@ impl Refused {
             ),
             Some(Err(error)) => {
                 let (sees, written) = (sees(error, Some(code)), written(error));
-                (self.after_a_failure(), sees, written)
+                (after_a_failure(self), sees, written)
             }
             None => {
                 let again = self.again();
@@ -213,21 +223,27 @@ fn produce(acks: i16, idempotent: bool) -> Vec<Finding> {
         retries: u32::MAX,
     };
     let find = |code, place| {
-        let finding = refused(mode, place, code).finding(code, place);
+        let finding = refused(mode, place, code).finding(code, place, Refused::after_a_failure);
         let written = match finding.written {
             "" => written_in_the_end(mode, place, code),
             known => known,
         };
         Finding { written, ..finding }
     };
+    let places: &[Place] = match idempotent {
+        true => &[Place::Single, Place::Behind, Place::LogStartKnown],
+        false => &[Place::Single, Place::LogStartKnown],
+    };
+    in_places(places, find)
+}
+
+/// Every code for a batch that is alone, and for the other places where they make a difference.
+pub(super) fn in_places(places: &[Place], find: impl Fn(Errors, Place) -> Finding) -> Vec<Finding> {
     let mut findings = Vec::new();
     for code in every_code() {
         let alone = find(code, Place::Alone);
-        for place in [Place::Single, Place::Behind, Place::LogStartKnown] {
-            if place == Place::Behind && !idempotent {
-                continue;
-            }
-            let other = find(code, place);
+        for place in places {
+            let other = find(code, *place);
             let is_same = (&other.does, &other.sees, other.written)
                 == (&alone.does, &alone.sees, alone.written);
             if !is_same {
