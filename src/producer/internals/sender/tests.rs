@@ -33,6 +33,7 @@ mod error_page;
 mod error_page_transactions;
 mod expiry;
 mod frozen_leaders;
+mod gaps;
 mod idempotent;
 mod plain;
 mod random_faults;
