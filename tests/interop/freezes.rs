@@ -126,12 +126,12 @@ fn frozen_leaders_cost_a_failover_each_and_no_record() {
     let outcome = run(&cluster, "freezes", freezes, &mut producer);
     let _ = std::fs::remove_dir_all(folder);
     eprintln!(
-        "{freezes} freezes, {} records: {:?}, worst gap {} ms, of one partition {} ms, slowest failover {:?} ms",
+        "{freezes} freezes, {} records: {}, worst gap {} ms, of one partition {} ms, slowest failover {} ms",
         outcome.sent,
-        outcome.findings,
+        outcome.findings.counts(),
         outcome.worst_gap,
         outcome.worst_gap_of_a_partition,
-        outcome.failovers.iter().max()
+        outcome.failovers.iter().flatten().max().unwrap_or(&0)
     );
     if is_java {
         return;

@@ -65,6 +65,20 @@ pub(crate) struct Findings {
     elsewhere: Vec<u64>,
 }
 
+impl Findings {
+    /// How many of each, in one line.
+    pub(crate) fn counts(&self) -> String {
+        format!(
+            "{} failed, {} lost, {} duplicated, {} reordered, {} elsewhere",
+            self.failed,
+            self.lost.len(),
+            self.duplicated.len(),
+            self.reordered.len(),
+            self.elsewhere.len()
+        )
+    }
+}
+
 pub(crate) fn check(journal: &Journal, stored: &Stored) -> Findings {
     let mut findings = Findings {
         failed: journal.errors.len(),

@@ -14,6 +14,7 @@ use crate::client::in_flight_requests::{AskedBy, InFlightRequest};
 use crate::client::metadata_handle::MetadataHandle;
 use crate::client::network_client::NetworkClient;
 use crate::common::cluster::NodeId;
+use crate::common::planted::planted;
 use crate::network::channel_state::ChannelState;
 use crate::network::network_receive::NetworkReceive;
 use crate::network::selectable::Selectable;
@@ -67,13 +68,15 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
     ) {
         self.maybe_throttle(request, &body, now);
         match body {
-            _ if request.asked_by == AskedBy::Nobody => {}
-            ResponseBody::Metadata(body) if request.asked_by == AskedBy::Client => {
+            ResponseBody::Metadata(body)
+                if request.asked_by == AskedBy::Client || planted!("late-metadata-counts") =>
+            {
                 self.handle_metadata_response(&body, request.version, now);
             }
             ResponseBody::ApiVersions(body) if request.asked_by == AskedBy::Client => {
                 self.handle_api_versions_response(request, &body, responses, now);
             }
+            _ if request.asked_by == AskedBy::Nobody => {}
             body => responses.push(request.end(Outcome::Answered(body), now)),
         }
     }

@@ -11,6 +11,7 @@ use crate::client::in_flight_requests::AskedBy;
 use crate::client::metadata_handle::MetadataHandle;
 use crate::client::network_client::NetworkClient;
 use crate::common::cluster::NodeId;
+use crate::common::planted::planted;
 use crate::network::selectable::Selectable;
 use crate::protocol::requests::RequestBody;
 
@@ -57,7 +58,8 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
         }
         let best = self.choose_least_loaded_node(now).node;
         let suspicion = &self.metadata_updater.suspicion;
-        if best.is_none_or(|node| suspicion.is_suspect(node.node_id())) {
+        let has_better = best.is_some_and(|node| !suspicion.is_suspect(node.node_id()));
+        if !has_better || planted!("frozen-node-holds-the-question") {
             return;
         }
         for node in asked {

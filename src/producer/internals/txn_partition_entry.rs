@@ -106,7 +106,8 @@ impl TxnPartitionEntry {
 
     /// Whether the batch with these numbers may be sent again: one at a time, the oldest first.
     pub(crate) fn takes_retry(&self, first: Sequence) -> bool {
-        self.continuity != Continuity::Broken && self.first_in_flight() == Some(first)
+        let is_next = self.first_in_flight() == Some(first) || planted!("retries-in-any-order");
+        self.continuity != Continuity::Broken && is_next
     }
 
     /// Whether nothing of this identity is left to finish.
@@ -143,7 +144,10 @@ impl TxnPartitionEntry {
             return false;
         };
         // Answers of two connections may overtake each other, so the mark only moves up.
-        self.last_acked = self.last_acked.max(Some(batch.last()));
+        self.last_acked = match planted!("mark-moves-down") {
+            true => Some(batch.last()),
+            false => self.last_acked.max(Some(batch.last())),
+        };
         true
     }
 
@@ -185,7 +189,10 @@ impl TxnPartitionEntry {
         // Behind a batch that was given up, a gap is to be expected.
         let is_whole = self.continuity == Continuity::Whole;
         match self.in_flight.front_mut() {
-            Some(oldest) if oldest.first == first && oldest.asked_again < MOST_ASKED_AGAIN => {
+            Some(oldest)
+                if oldest.first == first
+                    && (oldest.asked_again < MOST_ASKED_AGAIN || planted!("gap-for-ever")) =>
+            {
                 oldest.asked_again += 1;
                 is_whole
             }

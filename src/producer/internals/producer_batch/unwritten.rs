@@ -5,6 +5,7 @@
 //! Threads: as its parent. Locks: none.
 
 use crate::common::kafka_error::Persisted;
+use crate::common::planted::planted;
 use crate::producer::internals::producer_batch::ProducerBatch;
 
 /// Made only from a batch that was never sent, or that every broker that got it refused for certain.
@@ -15,6 +16,7 @@ impl ProducerBatch {
     /// The batch with the proof that no broker has it; the batch alone where one may.
     pub(crate) fn into_unwritten(self) -> Result<UnwrittenBatch, Self> {
         match self.persisted() {
+            _ if planted!("maybe-written-renumbered") => Ok(UnwrittenBatch(self)),
             Persisted::No => Ok(UnwrittenBatch(self)),
             Persisted::Maybe => Err(self),
         }

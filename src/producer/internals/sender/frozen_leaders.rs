@@ -10,13 +10,15 @@ use std::time::Instant;
 use crate::client::kafka_client::KafkaClient;
 use crate::client::metadata_snapshot::MetadataSnapshot;
 use crate::common::cluster::{LeaderEpoch, NodeId, TopicPartition};
+use crate::common::planted::planted;
 use crate::producer::internals::sender::Sender;
 
 impl<C: KafkaClient> Sender<C> {
     /// Closes the connections to leaders that are overdue and deposed. The next poll ends their requests, and the batches
     /// go to the new leaders under the numbers that they have.
     pub(super) fn give_up_frozen_leaders(&mut self, snapshot: &MetadataSnapshot, now: Instant) {
-        if self.transaction_manager.is_none() || !self.client.has_suspects() {
+        let is_numbered = self.transaction_manager.is_some() || planted!("given-up-unnumbered");
+        if !is_numbered || !self.client.has_suspects() {
             return;
         }
         let client = &self.client;

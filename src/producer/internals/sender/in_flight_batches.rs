@@ -13,6 +13,7 @@ use crate::common::cluster::{
     LeaderEpoch, NodeId, ProducerIdAndEpoch, Sequence, TopicPartition, Uuid,
 };
 
+use crate::common::planted::planted;
 use crate::common::time::deadline;
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::sender::offset_watch::OffsetWatch;
@@ -262,8 +263,10 @@ impl InFlightBatches {
             }
             let mut moved = request.batches.iter().filter_map(|batch| {
                 let (leader, epoch) = leader(&batch.tp)?;
-                let is_newer = batch.leader_epoch.is_some_and(|sent| epoch > sent);
-                (is_newer && leader != node).then(|| (node, batch.tp.clone(), leader))
+                let is_newer = batch.leader_epoch.is_some_and(|sent| epoch > sent)
+                    || planted!("given-up-for-an-old-epoch");
+                let is_elsewhere = leader != node || planted!("given-up-for-being-slow");
+                (is_newer && is_elsewhere).then(|| (node, batch.tp.clone(), leader))
             });
             found.extend(moved.next());
         }

@@ -7,6 +7,7 @@
 use crate::client::metadata_snapshot::MetadataSnapshot;
 use crate::common::cluster::{NodeId, TopicPartition};
 use crate::common::fast_hash::FastSet;
+use crate::common::planted::planted;
 use crate::producer::internals::sender::in_flight_batches::{InFlightBatches, InFlightRequest};
 
 /// The partitions that are held back.
@@ -32,6 +33,9 @@ impl LeaderMoves {
             leader.is_some_and(|leader| leader != node)
         };
         let mut held = in_flight.pending_elsewhere(moved);
+        if planted!("moved-partition-overtakes") {
+            held.clear();
+        }
         held.retain(|tp| self.held.insert(tp.clone()));
         held
     }

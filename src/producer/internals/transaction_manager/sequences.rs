@@ -8,6 +8,7 @@
 use crate::client::metadata_snapshot::MetadataSnapshot;
 use crate::common::cluster::{ProducerIdAndEpoch, Sequence, TopicPartition};
 use crate::common::error_kind::ErrorKind;
+use crate::common::planted::planted;
 use crate::producer::internals::transaction_manager::state::Step;
 use crate::producer::internals::transaction_manager::{TransactionManager, Verdict};
 use crate::producer::internals::txn_partition_entry::{Continuity, Place, TxnPartitionEntry};
@@ -49,7 +50,9 @@ impl TransactionManager {
     /// request ends. New batches wait until it is clear whether this one was written.
     pub(crate) fn handle_abandoned(&mut self, batch: BatchId<'_>) {
         self.note(batch, |entry| {
-            entry.worsen(Continuity::Unresolved);
+            if !planted!("given-up-batch-is-resolved") {
+                entry.worsen(Continuity::Unresolved);
+            }
             entry.moved(batch.first, Place::Abandoned)
         });
     }
@@ -126,6 +129,9 @@ impl TransactionManager {
         let recreated = self.partitions.recreated(snapshot);
         let any = !recreated.is_empty();
         for tp in recreated {
+            if planted!("recreated-topic-unnoticed") {
+                return false;
+            }
             if let Some(entry) = self.partitions.find_mut(&tp) {
                 entry.worsen(Continuity::Broken);
             }
@@ -158,7 +164,7 @@ impl TransactionManager {
                 Continuity::Whole => false,
                 Continuity::Unresolved => true,
                 Continuity::Broken => {
-                    if !entry.is_on_wire() {
+                    if !entry.is_on_wire() || planted!("restart-with-a-request-pending") {
                         due.push(tp.clone());
                     }
                     true
@@ -174,7 +180,8 @@ impl TransactionManager {
         let current = self.producer_id_and_epoch();
         let mut used = false;
         for tp in partitions {
-            used |= self.partitions.get(tp).map(TxnPartitionEntry::identity) == current;
+            used |= !planted!("restart-keeps-the-epoch")
+                && self.partitions.get(tp).map(TxnPartitionEntry::identity) == current;
             self.partitions.remove(tp);
             self.troubled.remove(tp);
         }

@@ -107,11 +107,14 @@ fn a_leader_that_is_not_overdue_keeps_its_connection_when_it_is_deposed() {
 fn an_overdue_leader_that_was_not_deposed_keeps_its_connection() {
     let mut fixture = Fixture::warm(Setup::default());
     let future = fixture.send();
+    let before = fixture.client.requests()[0].correlation_id;
     fixture.client.suspect(OLD);
     for epoch in 2..5 {
         fixture.set_leaders(&[0, 1, 1, 1], epoch);
         fixture.pass();
     }
+    let after = fixture.client.requests()[0].correlation_id;
+    assert_eq!(after, before, "still the first request");
     assert_eq!(fixture.places(), [(OLD, 0, 1)], "a newer epoch of its own");
     fixture.answer(0, Errors::None, 1);
     assert_eq!(offset(&future), 1);
