@@ -84,10 +84,22 @@ impl RecordDrainer {
     }
 
     /// Puts a batch back that may be tried again, after a back-off. It keeps its number, its memory and its age.
-    pub(crate) fn reenqueue(&mut self, mut batch: ProducerBatch, now: Instant) {
+    pub(crate) fn reenqueue(&mut self, batch: ProducerBatch, now: Instant) {
+        self.reenqueue_within(Duration::MAX, batch, now);
+    }
+
+    /// As [`reenqueue`](Self::reenqueue), with a back-off of `longest` at most.
+    pub(crate) fn reenqueue_within(
+        &mut self,
+        longest: Duration,
+        mut batch: ProducerBatch,
+        now: Instant,
+    ) {
         let random = (self.random)();
         let backoff = self.accumulator.config.retry_backoff;
-        batch.retry_after(now, |failures| backoff.backoff(failures, random));
+        batch.retry_after(now, |failures| {
+            backoff.backoff(failures, random).min(longest)
+        });
         self.put_back(batch);
     }
 

@@ -312,7 +312,14 @@ impl<C: KafkaClient> Sender<C> {
         );
         self.metrics().records_retried(batch.record_count());
         self.with_manager(&batch, |manager, id| manager.handle_reenqueued(id));
-        self.accumulator.reenqueue(batch, now);
+        match error {
+            // The markers of the last transaction are being written, which takes no long time (KAFKA-18654).
+            Errors::ConcurrentTransactions => {
+                self.accumulator
+                    .reenqueue_within(CONCURRENT_TRANSACTIONS_BACKOFF, batch, now);
+            }
+            _ => self.accumulator.reenqueue(batch, now),
+        }
     }
 
     /// The batch goes on in parts, at once and without using up a retry.
@@ -494,4 +501,5 @@ fn node(endpoint: &NodeEndpoint) -> Option<Node> {
     Some(node.with_rack(endpoint.rack.as_deref().map(Into::into)))
 }
 
+const CONCURRENT_TRANSACTIONS_BACKOFF: Duration = Duration::from_millis(20);
 const ACKS_ALL: i16 = -1;

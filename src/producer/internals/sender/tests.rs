@@ -39,6 +39,7 @@ mod plain;
 mod random_faults;
 mod recreated_topics;
 mod responses;
+mod transactions;
 
 /// No record here has headers.
 type Header = (&'static str, Option<&'static [u8]>);
