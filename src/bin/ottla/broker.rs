@@ -24,6 +24,9 @@ pub(crate) struct Options {
     /// Do not make topics on demand.
     #[arg(long)]
     no_auto_create: bool,
+    /// The feature transaction.version: 0, 1, or 2 (KIP-890).
+    #[arg(long, default_value_t = 2)]
+    transaction_version: i16,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), KafkaError> {
@@ -33,7 +36,8 @@ pub(crate) fn run(options: &Options) -> Result<(), KafkaError> {
         .brokers(options.brokers)
         .port(options.port)
         .default_partitions(options.partitions)
-        .auto_create_topics(!options.no_auto_create);
+        .auto_create_topics(!options.no_auto_create)
+        .transaction_version(options.transaction_version);
     for topic in &options.topic {
         let (name, partitions) = parse_topic(topic, options.partitions)?;
         builder = builder.topic(name, partitions);
