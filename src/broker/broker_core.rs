@@ -91,6 +91,8 @@ enum Parked {
     },
     /// A finished reply that a fault holds back.
     Reply { reply: Reply, due: Instant },
+    /// A request that a fault keeps in the queue, also where its connection is gone.
+    Late { request: Incoming, due: Instant },
     /// A request that came to a broker that stands still.
     Unread(Incoming),
 }
@@ -100,6 +102,7 @@ impl Parked {
         match self {
             Parked::Fetch { request, .. }
             | Parked::Produce { request, .. }
+            | Parked::Late { request, .. }
             | Parked::Unread(request) => request.connection,
             Parked::Reply { reply, .. } => reply.connection,
         }
@@ -108,7 +111,7 @@ impl Parked {
     fn due(&self) -> Option<Instant> {
         match self {
             Parked::Fetch { deadline, .. } | Parked::Produce { deadline, .. } => Some(*deadline),
-            Parked::Reply { due, .. } => Some(*due),
+            Parked::Reply { due, .. } | Parked::Late { due, .. } => Some(*due),
             Parked::Unread(_) => None,
         }
     }
@@ -172,8 +175,9 @@ impl BrokerCore {
 
     /// Forgets what waits for a connection that is gone.
     pub(crate) fn connection_closed(&mut self, connection: ConnectionId) {
-        self.parked
-            .retain(|parked| parked.connection() != connection);
+        self.parked.retain(|parked| {
+            matches!(parked, Parked::Late { .. }) || parked.connection() != connection
+        });
     }
 
     /// How many requests of an API were handled so far.
@@ -198,6 +202,10 @@ impl BrokerCore {
         let struck = self.strike(&request);
         match struck {
             Some(Action::DropConnection) => replies.push(close(&request)),
+            Some(Action::Late(by)) => {
+                let due = now.monotonic + by.min(LONGEST_WAIT);
+                self.parked.push(Parked::Late { request, due });
+            }
             Some(Action::Error(kind)) => {
                 let action = ReplyAction::Send(kafka_apis::error_response(&request, kind));
                 replies.push(reply(&request, action));
@@ -242,6 +250,7 @@ impl BrokerCore {
         let in_time = parked.due().is_none_or(|due| due > now.monotonic);
         match parked {
             Parked::Unread(request) => self.begin(request, now, replies),
+            Parked::Late { request, .. } if !in_time => self.answer(request, None, now, replies),
             Parked::Reply { reply, .. } if !in_time => replies.push(reply),
             Parked::Fetch { request, deadline } => {
                 match kafka_apis::fetch_again(self, &request, in_time) {

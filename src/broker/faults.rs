@@ -99,6 +99,8 @@ pub(crate) enum Action {
     Silence,
     /// The answer comes later.
     Delay(Duration),
+    /// The broker does what is asked only later, whatever has become of the connection.
+    Late(Duration),
     /// The broker does nothing and answers with an error.
     Error(ErrorKind),
 }
@@ -185,6 +187,15 @@ impl Fault {
     pub fn delay(self, by: Duration) -> Self {
         Self {
             action: Action::Delay(by),
+            ..self
+        }
+    }
+
+    /// Handles the request later, as a broker does whose request queue is long: even where the client has given up and
+    /// closed the connection meanwhile.
+    pub fn handle_late(self, by: Duration) -> Self {
+        Self {
+            action: Action::Late(by),
             ..self
         }
     }

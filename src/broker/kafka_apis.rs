@@ -46,6 +46,11 @@ pub(crate) fn handle(core: &mut BrokerCore, request: &Incoming, now: Now) -> Ans
         }
         RequestBody::Metadata(body) => Answer::Now(metadata::handle(core, broker, body).into()),
         RequestBody::CreateTopics(body) => Answer::Now(create_topics::handle(core, body).into()),
+        RequestBody::InitProducerId(_)
+            if version > core.coordinators.settings.last_init_producer_id() =>
+        {
+            Answer::Close
+        }
         RequestBody::InitProducerId(body) => {
             Answer::Now(init_producer_id::handle(core, at, body).into())
         }

@@ -18,6 +18,7 @@ import java.util.stream.Collectors;
 import java.util.zip.CRC32;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -56,6 +57,7 @@ import org.apache.kafka.common.utils.Utils;
  * The commands batches, partitions, config, errors, frames and serializers take no arguments and always print the
  * same; what they printed is kept in tests/golden (`write FOLDER` and `check FOLDER`).
  * `read BOOTSTRAP TOPIC ..` prints every record of the topics, `send BOOTSTRAP TOPIC [key=value ..]` sends such lines.
+ * `transact BOOTSTRAP TOPIC ID` runs transactions to commit, to abort and to be fenced, and says what came of them.
  *
  * Bytes in a line are one of these words: `null`, `=HEX` (`=` alone is empty), `rep:LENGTH:HEX` (one byte repeated),
  * `gen:LENGTH:SEED` (byte i is bits 32 to 39 of the i-th state of xorshift64, see {@link Xorshift}).
@@ -69,10 +71,12 @@ public final class Oracle {
             golden(Path.of(arguments[1]), command.equals("write"));
         } else if (command.equals("read")) {
             read(arguments[1], Arrays.copyOfRange(arguments, 2, arguments.length));
+        } else if (command.equals("transact")) {
+            transact(arguments[1], arguments[2], arguments[3]);
         } else if (command.equals("send")) {
             send(arguments[1], arguments[2], Arrays.copyOfRange(arguments, 3, arguments.length));
         } else {
-            System.err.println("commands: " + GOLDEN.keySet() + ", write FOLDER, check FOLDER, read .., send ..");
+            System.err.println("commands: " + GOLDEN.keySet() + ", write FOLDER, check FOLDER, read .., send .., transact ..");
             System.exit(2);
         }
     }
@@ -558,5 +562,54 @@ public final class Oracle {
         if (last != null)
             last.get();
         System.out.println("sent " + count);
+    }
+
+    /**
+     * Sends transactions 0 to 29 of five records each, with an offset for the topic itself; every third is aborted. Then a
+     * second producer with the same id fences the first. Prints what a read_committed consumer finds.
+     */
+    static void transact(String bootstrap, String topic, String id) throws Exception {
+        Map<String, Object> config = Map.of("bootstrap.servers", bootstrap, "transactional.id", id, "max.block.ms", 20_000);
+        Map<String, Object> reader = Map.of("bootstrap.servers", bootstrap, "group.id", id, "enable.auto.commit", false,
+            "isolation.level", "read_committed");
+        TopicPartition partition = new TopicPartition(topic, 0);
+        try (KafkaProducer<String, String> first = new KafkaProducer<>(config, new StringSerializer(), new StringSerializer());
+             KafkaProducer<String, String> second = new KafkaProducer<>(config, new StringSerializer(), new StringSerializer());
+             KafkaConsumer<String, String> consumer = new KafkaConsumer<>(reader, new StringDeserializer(), new StringDeserializer())) {
+            consumer.assign(List.of(partition));
+            first.initTransactions();
+            for (int n = 0; n < 30; n++) {
+                first.beginTransaction();
+                for (int i = 0; i < 5; i++)
+                    first.send(new ProducerRecord<>(topic, n + "-" + i));
+                first.sendOffsetsToTransaction(Map.of(partition, new OffsetAndMetadata(n)), consumer.groupMetadata());
+                if (n % 3 == 2) {
+                    first.flush();
+                    first.abortTransaction();
+                } else {
+                    first.commitTransaction();
+                }
+            }
+            first.beginTransaction();
+            first.send(new ProducerRecord<>(topic, "zombie")).get();
+            second.initTransactions();
+            try {
+                first.commitTransaction();
+                System.out.println("not fenced");
+            } catch (Exception e) {
+                System.out.println("fenced " + e.getClass().getSimpleName());
+            }
+            second.beginTransaction();
+            second.send(new ProducerRecord<>(topic, "last"));
+            second.commitTransaction();
+            long end = consumer.endOffsets(List.of(partition)).get(partition);
+            consumer.seekToBeginning(List.of(partition));
+            StringBuilder values = new StringBuilder();
+            while (consumer.position(partition) < end)
+                for (ConsumerRecord<String, String> record : consumer.poll(Duration.ofSeconds(1)))
+                    values.append(record.value()).append(' ');
+            System.out.println("offset " + consumer.committed(Set.of(partition)).get(partition).offset());
+            System.out.println("committed " + values);
+        }
     }
 }

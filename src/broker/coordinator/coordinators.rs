@@ -37,6 +37,8 @@ pub(crate) struct Coordinators {
 pub(crate) struct CoordinatorSettings {
     /// The finalized feature `transaction.version`: 0, 1 or 2 (KIP-890).
     pub(crate) transaction_version: i16,
+    /// `transaction.two.phase.commit.enable`, together with the unstable version 6 of InitProducerId (KIP-939).
+    pub(crate) two_phase_commit: bool,
     /// Rises with each change of a feature.
     pub(crate) features_epoch: i64,
     /// How long after a decision the markers are written.
@@ -51,10 +53,18 @@ pub(crate) struct CoordinatorSettings {
     pub(crate) producer_id_expiration: Duration,
 }
 
+impl CoordinatorSettings {
+    /// The newest version of InitProducerId that the cluster offers.
+    pub(crate) fn last_init_producer_id(&self) -> i16 {
+        if self.two_phase_commit { 6 } else { 5 }
+    }
+}
+
 impl Default for CoordinatorSettings {
     fn default() -> Self {
         Self {
             transaction_version: NEWEST_TRANSACTION_VERSION,
+            two_phase_commit: false,
             features_epoch: 1,
             marker_delay: Duration::ZERO,
             load_delay: Duration::ZERO,

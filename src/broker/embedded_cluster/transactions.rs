@@ -140,6 +140,13 @@ impl EmbeddedClusterBuilder {
         self
     }
 
+    /// Whether producers may prepare transactions for somebody else to decide (KIP-939), as far as Kafka 4.3 has it. The
+    /// default is no.
+    pub fn two_phase_commit(mut self, yes: bool) -> Self {
+        self.coordinators.two_phase_commit = yes;
+        self
+    }
+
     /// How long after the decision the markers of a transaction are written. The default is at once.
     pub fn transaction_marker_delay(mut self, delay: Duration) -> Self {
         self.coordinators.marker_delay = delay;

@@ -35,6 +35,14 @@ pub(crate) fn handle(
         min_version: 0,
         max_version: NEWEST_TRANSACTION_VERSION,
     });
+    let api_keys = ApiKeys::ALL.iter().map(|api| match api {
+        // Its newest version is unstable in Kafka 4.3 (KIP-939).
+        ApiKeys::InitProducerId => ApiVersion {
+            max_version: settings.last_init_producer_id(),
+            ..range(*api)
+        },
+        _ => range(*api),
+    });
     let level = settings.transaction_version;
     let finalized = (level > 0).then(|| FinalizedFeatureKey {
         name: TRANSACTION_VERSION.to_owned(),
@@ -42,7 +50,7 @@ pub(crate) fn handle(
         min_version_level: level,
     });
     ApiVersionsResponse {
-        api_keys: ApiKeys::ALL.iter().map(|api| range(*api)).collect(),
+        api_keys: api_keys.collect(),
         supported_features: supported.into_iter().collect(),
         finalized_features_epoch: settings.features_epoch,
         finalized_features: finalized.into_iter().collect(),
@@ -67,10 +75,7 @@ pub(crate) fn unsupported() -> ApiVersionsResponse {
 
 fn range(api: ApiKeys) -> ApiVersion {
     let versions = api.versions();
-    let (min_version, mut max_version) = (*versions.start(), *versions.end());
-    if api == ApiKeys::InitProducerId {
-        max_version = LAST_STABLE_INIT_PRODUCER_ID;
-    }
+    let (min_version, max_version) = (*versions.start(), *versions.end());
     ApiVersion {
         api_key: api.id(),
         min_version,
@@ -85,7 +90,5 @@ fn is_legal(text: &str) -> bool {
     edge(text.chars().next()) && edge(text.chars().next_back()) && text.chars().all(inside)
 }
 
-/// Version 6 (KIP-939) is unstable in Kafka 4.3, where a broker offers it only when it is told to.
-const LAST_STABLE_INIT_PRODUCER_ID: i16 = 5;
 const TRANSACTION_VERSION: &str = "transaction.version";
 const FIRST_VERSION_WITH_LEVEL_0: i16 = 4;

@@ -1,7 +1,9 @@
-//! InitProducerId (22), versions 0 to 5: gives a producer its id and epoch.
+//! InitProducerId (22), versions 0 to 6: gives a producer its id and epoch.
 //!
 //! Without a transactional id any broker answers; with one, its coordinator does. From version 3 on a producer may say
 //! who it is, to get the next epoch (KIP-360); before version 4 a fenced one is told INVALID_PRODUCER_EPOCH.
+//!
+//! Version 6 (KIP-939) exists where the cluster is told so; keeping a prepared transaction is not possible yet, as in 4.3.
 //!
 //! Java: `core/server/KafkaApis.scala`, `handleInitProducerIdRequest`; `coordinator/transaction/ProducerIdManager.scala`.
 //! Differs: ids count up in memory.
@@ -57,13 +59,12 @@ fn for_transactions(
     if request.keep_prepared_txn {
         return Err(Errors::UnsupportedVersion);
     }
-    if request.enable_2_pc {
-        return Err(Errors::TransactionalIdAuthorizationFailed);
-    }
     let coordinators = &mut core.coordinators;
-    let timeout = u64::try_from(request.transaction_timeout_ms).unwrap_or_default();
-    let timeout = Duration::from_millis(timeout);
-    if timeout.is_zero() || timeout > coordinators.settings.max_timeout {
+    let wanted = u64::try_from(request.transaction_timeout_ms).unwrap_or_default();
+    let mut timeout = Duration::from_millis(wanted);
+    if request.enable_2_pc {
+        timeout = NEVER;
+    } else if timeout.is_zero() || timeout > coordinators.settings.max_timeout {
         return Err(Errors::InvalidTransactionTimeout);
     }
     let now = at.now.monotonic;
@@ -85,4 +86,6 @@ pub(crate) fn failed(error: Errors) -> InitProducerIdResponse {
     }
 }
 
+/// A prepared transaction waits for whoever decides. Java: `Integer.MAX_VALUE` milliseconds.
+const NEVER: Duration = Duration::from_millis(i32::MAX as u64);
 const FIRST_VERSION_WITH_FENCED: i16 = 4;

@@ -78,6 +78,36 @@ fn a_late_end_hits_the_next_transaction_with_version_1_only() {
     }
 }
 
+/// A request in the queue of a broker outlives the connection that it came on.
+#[test]
+fn an_end_that_waits_in_the_queue_of_the_broker_is_handled_after_its_connection_has_gone() {
+    let mut fixture = Fixture::new();
+    let mut producer = fixture.producer(Speaks::Version1);
+    fixture.join_and_write(producer, 0, 0);
+    let late = Fault::on(Api::EndTxn).handle_late(Duration::from_millis(50));
+    fixture.core.faults.add(late.times(1));
+    let broker = fixture.coordinator(KeyType::Transaction, ID);
+    let request = EndTxnRequest {
+        transactional_id: ID.to_owned(),
+        producer_id: producer.me.producer_id,
+        producer_epoch: producer.me.epoch,
+        committed: true,
+    };
+    assert!(fixture.ask_at(broker, 4, request).is_empty(), "it waits");
+    let connection = ConnectionId {
+        broker: NodeId(broker),
+        number: 1,
+    };
+    fixture.core.connection_closed(connection);
+    fixture.end_well(&mut producer, true);
+    fixture.join_and_write(producer, 0, 1);
+    assert_eq!(fixture.committed(0), 1);
+    fixture.pass(Duration::from_millis(50));
+    assert!(fixture.core.next_timeout() <= Some(fixture.now.monotonic));
+    fixture.pass(Duration::ZERO);
+    assert_eq!(fixture.committed(0), 2, "the next transaction is hit");
+}
+
 #[test]
 fn version_2_may_abort_a_transaction_in_which_nobody_took_part() {
     let mut fixture = Fixture::new();
@@ -365,4 +395,42 @@ fn a_request_for_a_transaction_must_be_whole() {
     assert_eq!(ask(ID, 0, -1), Errors::InvalidTransactionTimeout);
     assert_eq!(ask(ID, 900_001, -1), Errors::InvalidTransactionTimeout);
     assert_eq!(ask(ID, 900_000, -1), Errors::None);
+}
+
+/// KIP-939, as far as Kafka 4.3 has it: the version is offered on demand, and keeping a prepared transaction is refused.
+#[test]
+fn two_phase_commit_is_offered_where_the_cluster_is_told_to() {
+    let mut fixture = Fixture::new();
+    let coordinator = fixture.coordinator(KeyType::Transaction, ID);
+    let ask = |fixture: &mut Fixture, enable_2_pc, keep_prepared_txn| {
+        let request = InitProducerIdRequest {
+            transactional_id: Some(ID.to_owned()),
+            transaction_timeout_ms: 1000,
+            enable_2_pc,
+            keep_prepared_txn,
+            ..Default::default()
+        };
+        match body(fixture.ask_at(coordinator, 6, request)) {
+            Some(ResponseBody::InitProducerId(response)) => {
+                Some(Errors::from_code(response.error_code))
+            }
+            _ => None,
+        }
+    };
+    assert_eq!(
+        ask(&mut fixture, false, false),
+        None,
+        "the connection is closed"
+    );
+    fixture.core.coordinators.settings.two_phase_commit = true;
+    assert_eq!(ask(&mut fixture, false, false), Some(Errors::None));
+    let kept = ask(&mut fixture, true, true);
+    assert_eq!(kept, Some(Errors::UnsupportedVersion));
+    assert_eq!(ask(&mut fixture, true, false), Some(Errors::None));
+    let metadata = fixture.core.coordinators.transactions.get_mut(ID);
+    let timeout = metadata.expect("known").timeout;
+    assert!(
+        timeout > Duration::from_secs(24 * 3600),
+        "it never runs out of time"
+    );
 }
