@@ -6,6 +6,7 @@
 mod checker;
 mod cluster;
 mod config;
+mod embedded;
 mod freezes;
 mod kills;
 mod log_dump;

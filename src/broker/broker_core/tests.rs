@@ -437,9 +437,11 @@ fn faults_drop_lose_silence_delay_and_refuse() {
 /// What a version cannot say must not be said, or the answer could not be sent.
 #[test]
 fn every_answer_can_be_encoded_in_the_version_of_its_request() {
-    let requests = one_of_each();
+    let mut requests = one_of_each();
+    requests.extend(transactions::one_of_each());
     for failing in [false, true] {
         let mut fixture = Fixture::new();
+        fixture.core.coordinators.settings.two_phase_commit = true;
         for request in &requests {
             for version in request.api_key().versions() {
                 if failing {
@@ -531,6 +533,11 @@ fn api(request: &RequestBody) -> Api {
         Api::ApiVersions,
         Api::CreateTopics,
         Api::InitProducerId,
+        Api::AddPartitionsToTxn,
+        Api::AddOffsetsToTxn,
+        Api::EndTxn,
+        Api::TxnOffsetCommit,
+        Api::OffsetFetch,
     ];
     all.into_iter()
         .find(|api| api.key() == request.api_key())

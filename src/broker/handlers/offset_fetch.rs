@@ -42,7 +42,9 @@ pub(crate) fn failed(
     request: &OffsetFetchRequest,
     error: Errors,
 ) -> OffsetFetchResponse {
-    let groups = request.groups.iter().map(|group| OffsetFetchResponseGroup {
+    let several = version >= FIRST_VERSION_WITH_GROUPS;
+    let groups = request.groups.iter().filter(|_| several);
+    let groups = groups.map(|group| OffsetFetchResponseGroup {
         group_id: group.group_id.clone(),
         error_code: error.code(),
         ..OffsetFetchResponseGroup::default()

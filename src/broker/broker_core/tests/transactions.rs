@@ -192,6 +192,31 @@ fn transactional(producer: ProducerIdAndEpoch, base_sequence: i32) -> Vec<u8> {
     numbered(producer, base_sequence, true)
 }
 
+/// One request of each API of transactions.
+pub(super) fn one_of_each() -> Vec<RequestBody> {
+    let nobody = Producer {
+        speaks: Speaks::Version1,
+        me: ProducerIdAndEpoch::NONE,
+    };
+    let groups = vec![OffsetFetchRequestGroup {
+        group_id: "g".to_owned(),
+        topics: None,
+        ..Default::default()
+    }];
+    vec![
+        AddPartitionsToTxnRequest::default().into(),
+        AddOffsetsToTxnRequest::default().into(),
+        EndTxnRequest::default().into(),
+        offsets(nobody, 7).into(),
+        OffsetFetchRequest {
+            group_id: "g".to_owned(),
+            groups,
+            ..Default::default()
+        }
+        .into(),
+    ]
+}
+
 const BOTH: [Speaks; 2] = [Speaks::Version1, Speaks::Version2];
 
 #[test]
