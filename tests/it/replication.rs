@@ -180,3 +180,24 @@ fn a_topic_without_a_leader_is_waited_for_until_one_in_sync_returns() {
         assert_eq!(values(&cluster, TOPIC, 0), ["before", "after"]);
     });
 }
+
+/// KIP-360.
+#[test]
+fn a_producer_that_the_broker_forgot_with_its_records_begins_again_and_loses_nothing() {
+    must_end("the forgotten producer", || {
+        let cluster = three_brokers()
+            .forget_deleted_producers(true)
+            .start()
+            .unwrap();
+        let producer = producer(&cluster, &[]);
+        for text in ["0", "1", "2"] {
+            send(&producer, text).unwrap();
+        }
+        assert_eq!(cluster.delete_records(TOPIC, 0, 3), Some(3));
+        assert_eq!(cluster.log_start_offset(TOPIC, 0), Some(3));
+        let asked = cluster.requests(Api::Produce);
+        assert_eq!(send(&producer, "3").unwrap().offset(), 3);
+        assert_eq!(cluster.requests(Api::Produce), asked + 2, "refused once");
+        assert_eq!(values(&cluster, TOPIC, 0), ["3"]);
+    });
+}

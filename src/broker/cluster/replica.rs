@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::broker::log::leader_epochs::LeaderEpochs;
-use crate::broker::log::producer_state::ProducerStateManager;
+use crate::broker::log::producer_state::{Claim, ProducerStateManager, Verdict};
 use crate::broker::log::unified_log::{Appended, IncomingBatch, LogConfig, UnifiedLog};
 use crate::common::cluster::{LeaderEpoch, NodeId};
+use crate::protocol::errors::Errors;
 
 /// A copy of a partition.
 #[derive(Debug)]
@@ -217,8 +218,24 @@ impl Replica {
 
     /// Deletes what lies before an offset, as retention and DeleteRecords do.
     pub(crate) fn raise_start_offset(&mut self, to: i64) {
+        if to <= self.log.start_offset() {
+            return;
+        }
         self.log.raise_start_offset(to);
         self.high_watermark = self.high_watermark.max(self.log.start_offset());
+        if self.log.config().forgets_deleted_producers {
+            self.rebuild_producers();
+        }
+    }
+
+    /// Judges what a producer claims of its batch.
+    pub(crate) fn judge(&self, claim: Claim) -> Verdict {
+        let verdict = self.producers.check(claim);
+        let unknown = claim.first_sequence != 0 && !self.producers.knows(claim.producer_id);
+        if unknown && self.log.config().forgets_deleted_producers {
+            return Verdict::Refuse(Errors::UnknownProducerId);
+        }
+        verdict
     }
 
     /// Loses the last batches, as a machine does that goes down before they are on its disk.

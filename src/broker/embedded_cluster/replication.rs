@@ -256,6 +256,13 @@ impl EmbeddedClusterBuilder {
         self
     }
 
+    /// Whether a producer whose batches were all deleted is forgotten and answered `UNKNOWN_PRODUCER_ID`, as with brokers
+    /// before 2.5. The default is no.
+    pub fn forget_deleted_producers(mut self, yes: bool) -> Self {
+        self.defaults.log.forgets_deleted_producers = yes;
+        self
+    }
+
     /// How long followers take to copy. The default is no time at all.
     pub fn replication_delay(mut self, delay: Duration) -> Self {
         self.timings.replication = delay;

@@ -162,7 +162,7 @@ fn write(
         .map_err(|error| refused(data.index, error))?;
     let verdict = batch
         .claim()
-        .map_or(Verdict::Append, |claim| replica.producers.check(claim));
+        .map_or(Verdict::Append, |claim| replica.judge(claim));
     let epoch = partition.as_seen_by(at.broker).epoch;
     let appended = match verdict {
         Verdict::Refuse(error) => {

@@ -104,6 +104,11 @@ impl ProducerStateManager {
         producer.judge_position(claim)
     }
 
+    /// Whether anything is remembered of a producer.
+    pub(crate) fn knows(&self, producer_id: i64) -> bool {
+        self.producers.contains_key(&producer_id)
+    }
+
     /// Remembers a batch of the log, in the same way at the leader and at those that copy from it.
     pub(crate) fn observe_batch(
         &mut self,

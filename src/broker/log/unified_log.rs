@@ -30,6 +30,8 @@ pub(crate) struct LogConfig {
     pub(crate) high_watermark_below_min_isr: bool,
     /// `unclean.leader.election.enable`
     pub(crate) unclean_leader_election: bool,
+    /// A producer is forgotten with its last batch, and then only its first one is taken; so it was before 2.5 (KIP-360).
+    pub(crate) forgets_deleted_producers: bool,
 }
 
 impl Default for LogConfig {
@@ -40,6 +42,7 @@ impl Default for LogConfig {
             min_insync_replicas: 1,
             high_watermark_below_min_isr: false,
             unclean_leader_election: false,
+            forgets_deleted_producers: false,
         }
     }
 }
@@ -154,6 +157,10 @@ impl UnifiedLog {
         }
     }
 
+    pub(crate) fn config(&self) -> &LogConfig {
+        &self.config
+    }
+
     /// From now on this holds.
     pub(crate) fn configure(&mut self, config: LogConfig) {
         self.config = config;
@@ -234,7 +241,7 @@ impl UnifiedLog {
 
     /// Removes the batches from `end` on, which is where one of them begins.
     pub(crate) fn truncate_to(&mut self, end: i64) {
-        self.batches.retain(|batch| batch.last_offset() < end);
+        self.batches.truncate(self.position_of(end));
         self.end_offset = end;
         self.start_offset = self.start_offset.min(end);
     }
@@ -248,9 +255,11 @@ impl UnifiedLog {
 
     /// Removes the batches that lie wholly before `to`, at most all of them.
     pub(crate) fn raise_start_offset(&mut self, to: i64) {
-        self.start_offset = self.start_offset.max(to.min(self.end_offset));
-        let start = self.start_offset;
-        self.batches.retain(|batch| batch.last_offset() >= start);
+        let to = to.min(self.end_offset);
+        if to > self.start_offset {
+            self.start_offset = to;
+            self.batches.drain(..self.position_of(to));
+        }
     }
 
     /// Where the log would end without its last batches.
@@ -267,10 +276,7 @@ impl UnifiedLog {
 
     /// The batches from the one that holds `offset` on.
     pub(crate) fn batches_from(&self, offset: i64) -> impl Iterator<Item = &StoredBatch> {
-        let first = self
-            .batches
-            .partition_point(|batch| batch.last_offset() < offset);
-        self.batches.iter().skip(first)
+        self.batches.iter().skip(self.position_of(offset))
     }
 
     /// The batches from the one that holds `offset` on that lie before `up_to`, as many as fit into `limit`; the first
@@ -330,6 +336,12 @@ impl UnifiedLog {
             .filter(move |batch| batch.marker.is_none() && wanted(&batch.header));
         let records = data.flat_map(decode);
         records.filter(move |record| record.offset >= start)
+    }
+
+    /// Where the batch is that holds `offset`, or would be.
+    fn position_of(&self, offset: i64) -> usize {
+        self.batches
+            .partition_point(|batch| batch.last_offset() < offset)
     }
 
     fn before(&self, up_to: i64) -> impl Iterator<Item = &StoredBatch> {
