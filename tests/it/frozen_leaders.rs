@@ -1,6 +1,8 @@
 //! Brokers that keep their connections open and stop answering. With the default limits a request waits half a minute for
 //! its answer, and no test here has that much patience.
 
+use std::time::Duration;
+
 use ottla::embedded::{Api, EmbeddedCluster, Fault};
 use ottla::{Null, Persisted, ProducerRecord};
 
@@ -97,7 +99,7 @@ fn a_slow_leader_that_stays_the_leader_keeps_its_connection() {
         let cluster = three_brokers();
         let producer = suspicious(&cluster, &[]);
         producer.send(record("0".into())).unwrap().get().unwrap();
-        let slow = std::time::Duration::from_millis(200);
+        let slow = Duration::from_millis(200);
         cluster.inject(Fault::on(Api::Produce).delay(slow).times(10));
         let before = cluster.requests(Api::Produce);
         for n in 1..=10 {
@@ -132,6 +134,47 @@ fn a_broker_that_never_answers_questions_holds_up_nobody() {
             });
         }
     }
+}
+
+/// Leaders freeze one after another, the cluster elects others by itself, and the frozen ones come back as followers.
+#[test]
+fn a_round_of_freezes_loses_repeats_and_reorders_nothing() {
+    must_end("a round of freezes", || {
+        let cluster = EmbeddedCluster::builder()
+            .brokers(3)
+            .topic(TOPIC, 1)
+            .replication_factor(3)
+            .min_insync_replicas(2)
+            .session_timeout(Duration::from_millis(100))
+            .start()
+            .expect("loopback");
+        let producer = suspicious(&cluster, &[]);
+        let mut futures = Vec::new();
+        for round in 0..6 {
+            let leader = cluster.leader(TOPIC, 0).expect("a leader");
+            for n in 0..10 {
+                futures.push(producer.send(record(format!("{round} {n}"))).unwrap());
+            }
+            assert!(cluster.pause_broker(leader));
+            for n in 10..20 {
+                futures.push(producer.send(record(format!("{round} {n}"))).unwrap());
+            }
+            for future in &futures {
+                future.get().unwrap();
+            }
+            assert_ne!(
+                cluster.leader(TOPIC, 0),
+                Some(leader),
+                "another one was elected"
+            );
+            assert!(cluster.resume_broker(leader));
+        }
+        let mut expected = Vec::new();
+        for round in 0..6 {
+            expected.extend((0..20).map(|n| format!("{round} {n}")));
+        }
+        assert_eq!(values(&cluster, TOPIC, 0), expected);
+    });
 }
 
 #[test]
