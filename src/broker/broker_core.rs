@@ -173,10 +173,12 @@ impl BrokerCore {
         earlier(parked.min(), cluster)
     }
 
-    /// Forgets what waits for a connection that is gone.
+    /// Forgets what waits for a connection that is gone. A request whose bytes are there is handled all the same: late, or
+    /// when a frozen broker goes on.
     pub(crate) fn connection_closed(&mut self, connection: ConnectionId) {
         self.parked.retain(|parked| {
-            matches!(parked, Parked::Late { .. }) || parked.connection() != connection
+            let received = matches!(parked, Parked::Late { .. } | Parked::Unread(_));
+            received || parked.connection() != connection
         });
     }
 

@@ -241,6 +241,20 @@ fn a_thawed_leader_acknowledges_in_the_old_faith_what_is_lost_when_it_hears_of_t
 }
 
 #[test]
+fn what_a_frozen_leader_has_received_is_written_although_the_client_has_hung_up() {
+    let mut fixture = Fixture::slow();
+    fixture.pause(1);
+    assert!(fixture.send(1, 1).is_empty());
+    fixture.core.connection_closed(ConnectionId {
+        broker: NodeId(1),
+        number: 1,
+    });
+    fixture.resume(1);
+    fixture.pass(COPY);
+    assert_eq!(fixture.ends(), [1, 1, 1]);
+}
+
+#[test]
 fn a_thawed_leader_does_not_acknowledge_what_must_be_in_all_replicas() {
     let mut fixture = Fixture::slow();
     fixture.pause(1);
