@@ -21,3 +21,4 @@ mod setup;
 mod shutdown;
 mod support;
 mod threads;
+mod transactions;

@@ -63,20 +63,12 @@ impl TransactionManager {
         if !matches!(self.state, State::Abortable(..)) {
             self.check_usable(Operation::Abort)?;
         }
-        self.transition(Step::Abort, Caller::Application)?;
-        if let Some(open) = self.state.transaction_mut() {
-            open.drop_new();
-        }
-        self.begin_completing(Operation::Abort)
+        self.start_abort()
     }
 
     /// Aborts although somebody else may wait for an earlier call: the producer is being closed.
     pub(crate) fn abort_for_close(&mut self) -> Result<(), KafkaError> {
-        self.transition(Step::Abort, Caller::Application)?;
-        if let Some(open) = self.state.transaction_mut() {
-            open.drop_new();
-        }
-        self.begin_completing(Operation::Abort).map(|_| ())
+        self.start_abort().map(|_| ())
     }
 
     /// Makes the positions of a consumer part of the transaction.
@@ -210,6 +202,19 @@ impl TransactionManager {
     pub(super) fn supports_next_epoch(&self) -> bool {
         let transactional = self.transactional.as_ref();
         transactional.is_some_and(|transactional| transactional.supports_next_epoch)
+    }
+
+    /// What no coordinator was told of does not matter any more.
+    fn start_abort(&mut self) -> Result<Pending, KafkaError> {
+        self.transition(Step::Abort, Caller::Application)?;
+        if let Some(open) = self.state.transaction_mut() {
+            open.drop_new();
+        }
+        self.requests.fail_offsets(&KafkaError::new(
+            ErrorKind::TransactionAborted,
+            "the transaction was aborted before the offsets were sent",
+        ));
+        self.begin_completing(Operation::Abort)
     }
 
     fn begin_completing(&mut self, operation: Operation) -> Result<Pending, KafkaError> {

@@ -192,6 +192,10 @@ impl TransactionManager {
         }
         match treatment(&request.kind, kind) {
             Treatment::Repeat => self.repeat(request, &error, at),
+            // An abort needs its coordinator, whatever that has against the transaction.
+            Treatment::Abort if self.is_aborting_without(&request.kind) => {
+                self.repeat(request, &error, at);
+            }
             Treatment::Relocate => {
                 self.forget_coordinator(&request.kind);
                 self.repeat(request, &error, at);
@@ -251,6 +255,14 @@ impl TransactionManager {
             request.not_before = request.not_before.map(|at| at.min(soon));
         }
         self.requests.put_back(request);
+    }
+
+    fn is_aborting_without(&self, missing: &Kind) -> bool {
+        matches!(self.state, State::Aborting(_))
+            && matches!(
+                missing,
+                Kind::FindCoordinator(CoordinatorKey::Transaction(_))
+            )
     }
 
     fn has_added_partitions(&self) -> bool {

@@ -210,6 +210,20 @@ impl Requests {
         });
     }
 
+    /// Fails the offsets that wait.
+    pub(super) fn fail_offsets(&mut self, error: &KafkaError) {
+        self.queue.retain(|request| {
+            let goes = matches!(
+                request.kind,
+                Kind::AddOffsetsToTxn(_) | Kind::TxnOffsetCommit(_)
+            );
+            if goes {
+                request.fail(error);
+            }
+            !goes
+        });
+    }
+
     /// Fails everything.
     pub(super) fn fail_all(&mut self, error: &KafkaError) {
         for request in self.queue.drain(..).chain(self.in_flight.take()) {
