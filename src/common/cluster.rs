@@ -172,7 +172,7 @@ impl ProducerIdAndEpoch {
     };
 
     pub(crate) fn is_valid(self) -> bool {
-        self.producer_id >= 0
+        self.producer_id >= 0 && self.epoch >= 0
     }
 }
 

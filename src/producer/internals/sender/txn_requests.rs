@@ -278,6 +278,9 @@ fn coordinator(
     check(ApiKeys::FindCoordinator, error)?;
     let port =
         u16::try_from(port).map_err(|_| odd(ApiKeys::FindCoordinator, "the port is not one"))?;
+    if id < 0 || host.is_empty() {
+        return Err(odd(ApiKeys::FindCoordinator, "it names no node"));
+    }
     Ok(TxnResponse::Coordinator(Node::new(id, host, port)))
 }
 
