@@ -13,7 +13,9 @@ use crate::network::selectable::Selectable;
 use crate::producer::kafka_producer::stepped::Stepped;
 use crate::protocol::ApiKeys;
 use crate::protocol::headers::{RequestHeader, ResponseHeader};
-use crate::protocol::messages::api_versions::{ApiVersion, ApiVersionsResponse};
+use crate::protocol::messages::api_versions::{
+    ApiVersion, ApiVersionsResponse, FinalizedFeatureKey,
+};
 use crate::protocol::messages::init_producer_id::InitProducerIdResponse;
 use crate::protocol::messages::produce::{
     PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceResponse,
@@ -23,6 +25,7 @@ use crate::testing::mock_selector::MockSelector;
 
 mod metadata;
 mod produce;
+mod transactions;
 mod versions;
 
 const ID: Uuid = Uuid([7; 16]);
@@ -66,6 +69,12 @@ struct World {
     log: HashMap<i32, Vec<(i64, i16, i32)>>,
     /// The API whose answers are odd, how many of them, and how.
     odd: Option<(ApiKeys, usize, Oddity)>,
+    /// The level of the feature `transaction.version`.
+    transaction_version: i16,
+    /// The epoch that the broker gave last.
+    epoch: i16,
+    /// Every request so far, and its version.
+    requests: Vec<(ApiKeys, i16)>,
     /// Passes in a row in which nothing was sent.
     quiet: usize,
     /// Passes that waited for time to pass.
@@ -94,6 +103,9 @@ impl World {
             time,
             log: HashMap::new(),
             odd: None,
+            transaction_version: 0,
+            epoch: -1,
+            requests: Vec::new(),
             quiet: 0,
             waits: 0,
         }
@@ -126,9 +138,8 @@ impl World {
             self.quiet = 0;
             let frame = frame.slice(4..frame.len()).expect("a size and more");
             let (header, body) = decode_request(&frame).expect("a request");
-            let Some(answer) = self.answer(body) else {
-                continue;
-            };
+            self.requests.push((header.api, header.api_version));
+            let answer = self.answer(body);
             for frame in self.frames(&header, answer) {
                 self.network.receive(node, frame);
             }
@@ -145,18 +156,35 @@ impl World {
         }
     }
 
-    fn answer(&mut self, request: RequestBody) -> Option<ResponseBody> {
-        Some(match request {
-            RequestBody::ApiVersions(_) => honest_versions().into(),
-            RequestBody::Metadata(_) => honest_metadata().into(),
-            RequestBody::InitProducerId(_) => InitProducerIdResponse {
-                producer_id: 4711,
-                ..Default::default()
+    fn answer(&mut self, request: RequestBody) -> ResponseBody {
+        match request {
+            RequestBody::ApiVersions(_) => ApiVersionsResponse {
+                finalized_features_epoch: 1,
+                finalized_features: vec![FinalizedFeatureKey {
+                    name: "transaction.version".to_owned(),
+                    max_version_level: self.transaction_version,
+                    min_version_level: 0,
+                }],
+                ..honest_versions()
             }
             .into(),
+            RequestBody::Metadata(_) => honest_metadata().into(),
+            RequestBody::InitProducerId(_) => {
+                self.epoch += 1;
+                InitProducerIdResponse {
+                    producer_id: 4711,
+                    producer_epoch: self.epoch,
+                    ..Default::default()
+                }
+                .into()
+            }
+            RequestBody::EndTxn(_) => {
+                self.epoch += i16::from(self.transaction_version == 2);
+                transactions::ended(self.epoch).into()
+            }
             RequestBody::Produce(request) => self.append(&request).into(),
-            other => panic!("{other:?}"),
-        })
+            other => transactions::answer(other),
+        }
     }
 
     fn append(&mut self, request: &ProduceRequest) -> ProduceResponse {
