@@ -15,7 +15,7 @@ use crate::broker::coordinator::group_offsets::GroupOffsets;
 use crate::broker::coordinator::transaction_metadata::{
     Participant, TransactionMetadata, TransactionState, WrittenMarker,
 };
-use crate::broker::coordinator::transactions::{Joining, TransactionCoordinator};
+use crate::broker::coordinator::transactions::TransactionCoordinator;
 use crate::broker::log::unified_log::IncomingBatch;
 use crate::common::cluster::{NodeId, ProducerIdAndEpoch};
 use crate::protocol::errors::Errors;
@@ -147,12 +147,8 @@ impl Coordinators {
                 .transactions
                 .verify(transactional_id, producer, &participant);
         }
-        let joining = Joining {
-            participants: vec![participant],
-            bumps_epoch: true,
-        };
         self.transactions
-            .add(transactional_id, producer, joining, now)
+            .add(transactional_id, producer, vec![participant], now)
     }
 
     /// Admits a batch, and puts a refusal into words that a producer of that version of Produce knows.
@@ -180,7 +176,8 @@ impl Coordinators {
     /// What is due: transactions out of time, markers, ids that nobody uses.
     pub(crate) fn poll(&mut self, topics: &mut Topics, now: Now) {
         for id in self.due(Due::Abort, topics.brokers(), now.monotonic) {
-            self.transactions.fence(&id, now.monotonic);
+            let version = self.settings.transaction_version;
+            self.transactions.fence(&id, version, now.monotonic);
         }
         for id in self.due(Due::Markers, topics.brokers(), now.monotonic) {
             self.write_markers(&id, topics, now);

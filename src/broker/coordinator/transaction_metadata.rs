@@ -58,8 +58,6 @@ pub(crate) struct TransactionMetadata {
     pub(crate) state: TransactionState,
     /// With the marker of each, once it is written.
     pub(crate) participants: BTreeMap<Participant, Option<WrittenMarker>>,
-    /// The producer speaks transaction version 2 (KIP-890): each transaction ends with a new epoch.
-    pub(crate) bumps_epoch: bool,
     /// When the first participant joined.
     pub(crate) started: Option<Instant>,
     /// When the state changed last.
@@ -82,7 +80,6 @@ impl TransactionMetadata {
             timeout,
             state: TransactionState::Empty,
             participants: BTreeMap::new(),
-            bumps_epoch: false,
             started: None,
             updated: now,
             waits_for_partitions: false,
@@ -106,19 +103,16 @@ impl TransactionMetadata {
     }
 
     /// Adds those who get a marker.
-    pub(crate) fn add(
-        &mut self,
-        participants: impl Iterator<Item = Participant>,
-        bumps_epoch: bool,
-        now: Instant,
-    ) {
+    pub(crate) fn add(&mut self, participants: Vec<Participant>, now: Instant) {
         if !self.is_open() {
             self.started = Some(now);
         }
         self.state = TransactionState::Ongoing;
-        self.participants
-            .extend(participants.map(|participant| (participant, None)));
-        self.bumps_epoch = bumps_epoch;
+        self.participants.extend(
+            participants
+                .into_iter()
+                .map(|participant| (participant, None)),
+        );
         self.updated = now;
     }
 
@@ -129,7 +123,6 @@ impl TransactionMetadata {
         next_producer_id: Option<i64>,
         now: Instant,
     ) {
-        self.bumps_epoch = decision.bumps_epoch;
         if decision.bumps_epoch {
             self.last_epoch = self.producer.epoch;
             self.producer.epoch = self.producer.epoch.saturating_add(1);

@@ -52,14 +52,14 @@ impl TransactionCoordinator {
         &mut self,
         transactional_id: &str,
         producer: ProducerIdAndEpoch,
-        joining: Joining,
+        participants: Vec<Participant>,
         now: Instant,
     ) -> Result<(), Errors> {
         let metadata = self.owned_by(transactional_id, producer)?;
         if metadata.is_preparing() {
             return Err(Errors::ConcurrentTransactions);
         }
-        metadata.add(joining.participants.into_iter(), joining.bumps_epoch, now);
+        metadata.add(participants, now);
         Ok(())
     }
 
@@ -103,12 +103,4 @@ impl TransactionCoordinator {
         }
         Ok(metadata)
     }
-}
-
-/// Those who join a transaction.
-#[derive(Debug)]
-pub(crate) struct Joining {
-    pub(crate) participants: Vec<Participant>,
-    /// The producer speaks transaction version 2.
-    pub(crate) bumps_epoch: bool,
 }

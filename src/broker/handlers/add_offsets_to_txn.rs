@@ -6,7 +6,6 @@
 
 use crate::broker::broker_core::BrokerCore;
 use crate::broker::coordinator::transaction_metadata::Participant;
-use crate::broker::coordinator::transactions::Joining;
 use crate::broker::handlers::{self, At};
 use crate::common::cluster::ProducerIdAndEpoch;
 use crate::protocol::errors::Errors;
@@ -35,10 +34,7 @@ fn add(core: &mut BrokerCore, at: At, request: &AddOffsetsToTxnRequest) -> Resul
         producer_id: request.producer_id,
         epoch: request.producer_epoch,
     };
-    let joining = Joining {
-        participants: vec![Participant::Group(request.group_id.clone())],
-        bumps_epoch: false,
-    };
+    let joining = vec![Participant::Group(request.group_id.clone())];
     coordinators.transactions.add(id, producer, joining, now)
 }
 

@@ -9,7 +9,6 @@
 
 use crate::broker::broker_core::BrokerCore;
 use crate::broker::coordinator::transaction_metadata::Participant;
-use crate::broker::coordinator::transactions::Joining;
 use crate::broker::handlers::{self, At};
 use crate::common::cluster::ProducerIdAndEpoch;
 use crate::protocol::errors::Errors;
@@ -100,10 +99,7 @@ fn one(
         let partitions = topic.partitions.iter();
         partitions.map(|partition| Participant::Partition(topic.name.clone(), *partition))
     });
-    let joining = Joining {
-        participants: participants.collect(),
-        bumps_epoch: at.version >= FIRST_VERSION_OF_BROKERS,
-    };
+    let joining = participants.collect();
     let added = coordinators.transactions.add(id, producer, joining, now);
     let error = added.err().unwrap_or(Errors::None);
     let error = handlers::said_to_version(error, at.version);

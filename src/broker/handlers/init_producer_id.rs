@@ -72,6 +72,7 @@ fn for_transactions(
     let request = InitProducerId {
         transactional_id: id,
         timeout,
+        cluster_version: coordinators.settings.transaction_version,
         expected: expected.is_valid().then_some(expected),
     };
     coordinators.transactions.init_producer_id(request, now)

@@ -10,7 +10,7 @@
 use std::time::Instant;
 
 use crate::broker::coordinator::transaction_metadata::{
-    Decision, LAST_EPOCH_OF_CLIENTS, TransactionMetadata, TransactionState,
+    Decision, LAST_EPOCH_OF_CLIENTS, NO_EPOCH, TransactionMetadata, TransactionState,
 };
 use crate::broker::coordinator::transactions::TransactionCoordinator;
 use crate::common::cluster::ProducerIdAndEpoch;
@@ -65,23 +65,26 @@ impl TransactionCoordinator {
         }
     }
 
-    /// Aborts an open transaction under an epoch that nobody has.
-    pub(crate) fn fence(&mut self, transactional_id: &str, now: Instant) {
+    /// Aborts an open transaction under an epoch that nobody has. In a cluster of version 2 its owner may come back with the
+    /// epoch that it knows.
+    pub(crate) fn fence(&mut self, transactional_id: &str, cluster_version: i16, now: Instant) {
         let Some(metadata) = self.transactions.get_mut(transactional_id) else {
             return;
         };
         let decision = Decision {
             commit: false,
-            bumps_epoch: metadata.bumps_epoch,
+            bumps_epoch: cluster_version >= FIRST_WITH_AN_EPOCH_EACH,
         };
         if !decision.bumps_epoch {
-            // The one who was too slow may come back with the epoch it knows (KIP-588).
-            metadata.last_epoch = metadata.producer.epoch;
             metadata.producer.epoch = metadata.producer.epoch.saturating_add(1);
+            metadata.last_epoch = NO_EPOCH;
         }
         metadata.prepare(decision, None, now);
     }
 }
+
+/// The level of `transaction.version` at which each transaction has an epoch of its own.
+const FIRST_WITH_AN_EPOCH_EACH: i16 = 2;
 
 fn with_version_1(
     metadata: &TransactionMetadata,

@@ -18,6 +18,8 @@ use crate::protocol::errors::Errors;
 pub(crate) struct InitProducerId<'a> {
     pub(crate) transactional_id: &'a str,
     pub(crate) timeout: Duration,
+    /// `transaction.version`
+    pub(crate) cluster_version: i16,
     /// Who it believes to be; nothing where it has just started (KIP-360).
     pub(crate) expected: Option<ProducerIdAndEpoch>,
 }
@@ -32,6 +34,7 @@ impl TransactionCoordinator {
         let InitProducerId {
             transactional_id,
             timeout,
+            cluster_version,
             expected,
         } = request;
         let spare_id = self.new_producer_id();
@@ -47,7 +50,7 @@ impl TransactionCoordinator {
                 return Err(Errors::ConcurrentTransactions);
             }
             TransactionState::Ongoing => {
-                self.fence(transactional_id, now);
+                self.fence(transactional_id, cluster_version, now);
                 return Err(Errors::ConcurrentTransactions);
             }
             _ => {}

@@ -153,8 +153,13 @@ fn while_markers_are_pending_the_next_transaction_has_to_wait() {
 /// Java: `TransactionCoordinatorTest.shouldAbortExpiredTransactionsInOngoingStateAndBumpEpoch`.
 #[test]
 fn the_coordinator_aborts_a_transaction_that_takes_too_long() {
-    for speaks in BOTH {
+    for (speaks, cluster) in [
+        (Speaks::Version1, 1),
+        (Speaks::Version1, 2),
+        (Speaks::Version2, 2),
+    ] {
         let mut fixture = Fixture::new();
+        fixture.core.coordinators.settings.transaction_version = cluster;
         let producer = fixture.producer(speaks);
         fixture.join_and_write(producer, 0, 0);
         let due = fixture.now.monotonic + Duration::from_secs(60);
@@ -171,11 +176,15 @@ fn the_coordinator_aborts_a_transaction_that_takes_too_long() {
         assert_eq!(fixture.end(producer, true).error_code, commit.code());
         assert_eq!(fixture.end(producer, false).error_code, abort.code());
         let again = fixture.init(Some(producer.me));
-        assert_eq!(
-            (again.error_code, again.producer_epoch),
-            (NONE, producer.me.epoch + 1),
-            "its owner may go on (KIP-588)"
-        );
+        if cluster == 1 {
+            assert_eq!(again.error_code, Errors::ProducerFenced.code());
+        } else {
+            assert_eq!(
+                (again.error_code, again.producer_epoch),
+                (NONE, producer.me.epoch + 1),
+                "its owner may go on"
+            );
+        }
     }
 }
 
