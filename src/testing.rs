@@ -8,3 +8,5 @@ pub(crate) mod golden;
 pub(crate) mod mock_client;
 pub(crate) mod mock_selector;
 pub(crate) mod mock_time;
+#[cfg(shuttle)]
+pub(crate) mod threads;

@@ -109,6 +109,12 @@ impl ClientWaker {
         Self(Arc::new(SelectorWaker::new(|| {})))
     }
 
+    /// What the sleep of the I/O thread goes by, for a fake that sleeps as the selector does.
+    #[cfg(shuttle)]
+    pub(crate) fn selector_waker(&self) -> &SelectorWaker {
+        &self.0
+    }
+
     /// Ends the poll under way, or the next one if none is.
     pub(crate) fn wakeup(&self) {
         self.0.wakeup();

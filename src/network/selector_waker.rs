@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use crate::common::planted::planted;
 use crate::common::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// Makes a poll return early.
@@ -39,6 +40,10 @@ impl SelectorWaker {
     /// To be called right before the wait. Returns false where somebody has called `wakeup` since the last
     /// [`end_sleep`](Self::end_sleep): then the poll must not wait.
     pub(crate) fn begin_sleep(&self) -> bool {
+        if planted!("sleeper-forgets-a-wake") {
+            self.state.store(SLEEPING, Ordering::Release);
+            return true;
+        }
         self.state
             .compare_exchange(RUNNING, SLEEPING, Ordering::AcqRel, Ordering::Acquire)
             .is_ok()

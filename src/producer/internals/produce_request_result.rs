@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use crate::common::cluster::TopicPartition;
 use crate::common::kafka_error::KafkaError;
+use crate::common::planted::planted;
 use crate::common::process::Process;
 use crate::common::sync::{
     Condvar, Mutex, OnceLock, Rank,
@@ -105,7 +106,7 @@ impl ProduceRequestResult {
         // A waiter looks at the outcome once more under this lock before it sleeps, so none is missed.
         let tasks = {
             let mut waiting = self.waiting.lock();
-            if waiting.threads > 0 {
+            if waiting.threads > 0 && !planted!("latch-opened-in-silence") {
                 self.opened.notify_all();
             }
             std::mem::take(&mut waiting.tasks)
@@ -121,6 +122,9 @@ impl ProduceRequestResult {
 
     /// Lets the batch go at once: somebody waits for it.
     pub(crate) fn want(&self) {
+        if planted!("waiter-lingers") {
+            return;
+        }
         if self.outcome.get().is_none() && !self.wanted.swap(true, Ordering::AcqRel) {
             if let Some(owner) = self.owner.upgrade() {
                 owner.somebody_waits(self);
@@ -167,7 +171,7 @@ impl ProduceRequestResult {
     /// Wakes `waker` with the outcome; returns false, and keeps nothing, where the outcome is there already.
     pub(crate) fn wake_when_open(&self, waker: &Waker) -> bool {
         let mut waiting = self.waiting.lock();
-        if self.outcome.get().is_some() {
+        if self.outcome.get().is_some() && !planted!("task-takes-no-second-look") {
             return false;
         }
         if !waiting.tasks.iter().any(|known| known.will_wake(waker)) {
@@ -184,7 +188,7 @@ impl ProduceRequestResult {
         while let Some(result) = open.pop() {
             match result.wait(deadline) {
                 None => return false,
-                Some(Outcome::Split(parts)) => {
+                Some(Outcome::Split(parts)) if !planted!("flush-forgets-parts") => {
                     open.extend(parts.iter().map(|part| Arc::clone(&part.result)));
                 }
                 Some(_) => {}

@@ -13,6 +13,7 @@ use crate::client::metadata_snapshot::TopicMetadata;
 use crate::common::cluster::{NodeId, TopicPartition};
 use crate::common::exponential_backoff::ExponentialBackoff;
 use crate::common::kafka_error::KafkaError;
+use crate::common::planted::planted;
 use crate::common::sync::atomic::{AtomicBool, Ordering};
 use crate::common::time::Time;
 use crate::producer::internals::buffer_pool::{BufferPool, Patience, PooledBuffer};
@@ -235,7 +236,11 @@ impl RecordAccumulator {
             } else {
                 max_block
             },
-            on_wait: &|| self.ready.wakeup(),
+            on_wait: &|| {
+                if !planted!("starving-in-silence") {
+                    self.ready.wakeup();
+                }
+            },
         };
         self.pool.allocate(size, &patience)
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::client::kafka_client::ClientWaker;
 use crate::common::kafka_error::{KafkaError, Persisted};
+use crate::common::planted::planted;
 use crate::common::sync::{
     Mutex, Rank,
     atomic::{AtomicBool, Ordering},
@@ -139,6 +140,10 @@ impl<K: ?Sized, V: ?Sized> Inner<K, V> {
 
     /// Lets the I/O thread end once everything that was accepted is sent.
     pub(super) fn begin_close(&self) {
+        if planted!("close-tells-the-sender-first") {
+            self.control.initiate_close();
+            self.closing.wakeup();
+        }
         // First the accumulator: a record that came in after the last pass would never be heard of again.
         self.accumulator.close();
         self.control.initiate_close();

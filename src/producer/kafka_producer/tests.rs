@@ -30,6 +30,8 @@ mod hot_path;
 mod placement;
 mod plugins;
 mod refusals;
+#[cfg(shuttle)]
+mod threads;
 mod waiting;
 
 const TOPIC: &str = "orders";

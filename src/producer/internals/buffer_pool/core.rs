@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::common::planted::planted;
 use crate::common::sync::Condvar;
 
 /// Invariant: `held` counts what is lent and what is granted to waiters; `held + kept <= total`.
@@ -91,7 +92,8 @@ impl Core {
 
     /// Takes `size` bytes where they are there and nobody waits. The inner value is a buffer to reuse, if there is one.
     pub(super) fn take(&mut self, size: usize) -> Option<Option<Vec<u8>>> {
-        if self.closed || !self.waiters.is_empty() || size > self.available() {
+        let queues = !self.waiters.is_empty() && !planted!("newcomer-overtakes");
+        if self.closed || queues || size > self.available() {
             return None;
         }
         Some(self.hold(size))
@@ -124,7 +126,12 @@ impl Core {
         } else if let Some(at) = self.served.iter().position(|s| s.ticket == ticket) {
             // Only after a close: the memory was granted but is of no use any more.
             let Served { size, memory, .. } = self.served.swap_remove(at);
-            self.give_back(size, memory);
+            if !planted!("grant-lost-at-close") {
+                self.give_back(size, memory);
+            }
+        }
+        if planted!("leaver-serves-nobody") {
+            return;
         }
         self.serve_waiters();
     }

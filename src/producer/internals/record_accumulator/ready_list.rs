@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::common::planted::planted;
 use crate::common::process::Process;
 use crate::common::sync::{
     Mutex, OnceLock, Rank,
@@ -70,7 +71,7 @@ impl ReadyList {
     pub(super) fn end_look(&self, next: Option<Instant>) -> bool {
         let next = next.map_or(u64::MAX, |next| self.nanos(next));
         self.next_look.store(next, Ordering::SeqCst);
-        !self.listed.lock().is_empty()
+        !self.listed.lock().is_empty() && !planted!("no-second-look-at-the-list")
     }
 
     /// Moves what is listed to the end of `to`.

@@ -7,6 +7,7 @@
 use std::time::Instant;
 
 use crate::common::kafka_error::KafkaError;
+use crate::common::planted::planted;
 use crate::common::sync::{
     Condvar, Mutex, OnceLock, Rank,
     atomic::{AtomicU8, Ordering},
@@ -134,6 +135,11 @@ impl SenderControl {
 
     pub(super) fn terminated(&self) {
         self.force_close();
+        if planted!("end-told-too-early") {
+            self.ended.notify_all();
+            self.end.lock().has_ended = true;
+            return;
+        }
         self.end.lock().has_ended = true;
         self.ended.notify_all();
     }
