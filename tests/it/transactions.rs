@@ -457,3 +457,49 @@ fn many_threads_share_a_transaction() {
         assert_eq!(settled(&cluster).len(), 5 * 4 * 50);
     });
 }
+
+/// Java: `RecordAccumulatorTest.testSoonToExpireBatches..` (AC20: `isCompleting`). Scenario: AC20.
+#[test]
+fn a_commit_ends_the_linger() {
+    let cluster = cluster(2);
+    let producer = with(&cluster, &[("linger.ms", "90000")]);
+    producer.init_transactions().unwrap();
+    producer.begin_transaction().unwrap();
+    let sent = producer.send(record("x")).unwrap();
+    producer.commit_transaction().unwrap();
+    assert!(sent.is_done());
+    assert_eq!(settled(&cluster), ["x"]);
+}
+
+/// Java: `KafkaProducerTest.testPartitionAddedToTransaction`, `testPartitionAddedToTransactionAfterFullBatchRetry`
+/// (KAFKA-13782). Scenario: SN18.
+#[test]
+fn the_partition_that_was_really_used_becomes_part_of_the_transaction() {
+    let builder = EmbeddedCluster::builder().topic(TOPIC, 8);
+    let cluster = builder.transaction_version(1).start().unwrap();
+    let producer = with(
+        &cluster,
+        &[("batch.size", "200"), ("delivery.timeout.ms", "40000")],
+    );
+    producer.init_transactions().unwrap();
+    producer.begin_transaction().unwrap();
+    let futures: Vec<_> = (0..300)
+        .map(|n| {
+            let record = ProducerRecord::value_only(TOPIC, format!("value {n}"));
+            producer.send(record).unwrap()
+        })
+        .collect();
+    producer.commit_transaction().unwrap();
+    let mut used: Vec<_> = futures
+        .iter()
+        .map(|f| f.get().unwrap().partition())
+        .collect();
+    used.sort_unstable();
+    used.dedup();
+    assert!(used.len() > 1, "the sticky choice changes with each batch");
+    crate::setup::until(|| cluster.ongoing_transactions().is_empty());
+    let seen = used
+        .iter()
+        .map(|p| cluster.committed_records(TOPIC, *p).unwrap().len());
+    assert_eq!(seen.sum::<usize>(), 300);
+}

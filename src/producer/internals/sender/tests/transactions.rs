@@ -2,10 +2,14 @@
 
 use super::*;
 use crate::client::api_versions::ApiVersions;
+use crate::common::cluster::TopicPartition;
 use crate::common::error_kind::ErrorKind;
-use crate::producer::internals::transaction_manager::TransactionalConfig;
+use crate::producer::consumer_group_metadata::ConsumerGroupMetadata;
+use crate::producer::internals::transaction_manager::{GroupOffsets, TransactionalConfig};
 use crate::producer::internals::transactional_request_result::TransactionalRequestResult;
+use crate::producer::offset_and_metadata::OffsetAndMetadata;
 use crate::protocol::ApiKeys;
+use crate::protocol::messages::add_offsets_to_txn::AddOffsetsToTxnResponse;
 use crate::protocol::messages::add_partitions_to_txn::{
     AddPartitionsToTxnPartitionResult, AddPartitionsToTxnResponse, AddPartitionsToTxnTopicResult,
 };
@@ -136,9 +140,9 @@ impl Txn {
 
     fn response(&mut self, request: &RequestBody, error_code: i16) -> ResponseBody {
         match request {
-            RequestBody::FindCoordinator(_) => FindCoordinatorResponse {
+            RequestBody::FindCoordinator(asked) => FindCoordinatorResponse {
                 coordinators: vec![Coordinator {
-                    key: "txn".to_owned(),
+                    key: asked.coordinator_keys[0].clone(),
                     node_id: COORDINATOR.0,
                     host: "localhost".to_owned(),
                     port: 9094,
@@ -173,6 +177,11 @@ impl Txn {
                 }
                 .into()
             }
+            RequestBody::AddOffsetsToTxn(_) => AddOffsetsToTxnResponse {
+                error_code,
+                ..Default::default()
+            }
+            .into(),
             RequestBody::EndTxn(_) => EndTxnResponse {
                 error_code,
                 ..Default::default()
@@ -317,7 +326,7 @@ fn an_abort_fails_what_was_not_sent_and_waits_for_what_was() {
     assert!(is_ok(&abort));
 }
 
-/// Java: `TransactionManagerTest.testDropCommitOnBatchExpiry`, `testCommitTransactionWithUnsentProduceRequest`. Scenario: TX13.
+/// Java: `TransactionManagerTest.testDropCommitOnBatchExpiry`, `testCommitTransactionWithUnsentProduceRequest`. Scenario: TX13, SE14.
 #[test]
 fn a_batch_that_expires_during_the_commit_leaves_nothing_but_an_abort() {
     let mut txn = Txn::open_with(
@@ -507,4 +516,55 @@ fn a_record_that_comes_too_late_for_its_transaction_fails_and_is_in_no_other() {
     txn.pass();
     assert_eq!(error(&late).kind(), ErrorKind::IllegalState);
     assert!(txn.fixture.in_flight().is_empty());
+}
+
+/// Java: `TransactionManagerTest.testHandlingOfUnknownTopic..`, `testTxnOffsetCommit..WithOldBroker` (KIP-447). Scenario: TX20.
+#[test]
+fn an_old_broker_cannot_check_a_consumer_that_says_who_it_is() {
+    for (names_a_member, is_fatal) in [(false, false), (true, true)] {
+        let mut txn = Txn::open(V1);
+        txn.fixture
+            .client
+            .limit_version(ApiKeys::TxnOffsetCommit, 2);
+        let group = ConsumerGroupMetadata::new("group");
+        let group = if names_a_member {
+            group.with_member(3, "member")
+        } else {
+            group
+        };
+        let at = (TopicPartition::new(TOPIC, 3), OffsetAndMetadata::new(1));
+        let offsets = GroupOffsets {
+            group,
+            offsets: [at].into_iter().collect(),
+        };
+        let sent = txn.manage(|manager| manager.send_offsets_to_transaction(offsets));
+        txn.serve(ApiKeys::AddOffsetsToTxn);
+        txn.serve(ApiKeys::FindCoordinator);
+        txn.pass();
+        let asked = txn.asked_api();
+        assert_eq!(asked == Some(ApiKeys::TxnOffsetCommit), !is_fatal);
+        if is_fatal {
+            txn.pass();
+            let told = refused(&sent.expect("sent"));
+            assert!(told.is_fatal() && told.kind() == ErrorKind::UnsupportedVersion);
+        }
+    }
+}
+
+/// Java: none (KAFKA-13668 family; there the request that is being sent never ends). Scenario: TX25.
+#[test]
+fn a_refused_login_at_the_coordinator_ends_the_request_that_met_it() {
+    let mut txn = Txn::new(V2, Setup::default());
+    let init = txn.manage(TransactionManager::initialize_transactions);
+    txn.serve(ApiKeys::FindCoordinator);
+    txn.pass();
+    assert_eq!(txn.asked_api(), Some(ApiKeys::InitProducerId));
+    let denied = KafkaError::new(ErrorKind::SaslAuthentication, "wrong password");
+    txn.fixture
+        .client
+        .fail(RequestFailure::AuthenticationFailed(denied));
+    txn.pass();
+    let told = refused(&init.expect("init"));
+    assert_eq!(told.kind(), ErrorKind::SaslAuthentication);
+    assert!(told.is_fatal());
 }

@@ -428,3 +428,25 @@ fn close_aborts_what_is_open_even_after_an_error() {
     assert!(core.manager.has_ongoing_transaction() && core.manager.is_completing());
     assert!(!core.poll_end());
 }
+
+/// Java: `TransactionManagerTest.testBumpEpochAndCoordinatorDisconnected..`. Scenario: TX16.
+#[test]
+fn what_the_coordinator_could_do_it_can_do_after_its_connection_was_lost() {
+    let mut core = Core::with_partition(V1);
+    let commit = core.manager.begin_commit().expect("commit");
+    core.poll_end();
+    core.manager
+        .handle_unsent(Unsent::Unreachable, core.now, 0.5);
+    core.manager
+        .maybe_transition_to_error_state(&failure(ErrorKind::Timeout), true);
+    assert!(commit.collect().is_some_and(|outcome| outcome.is_err()));
+    assert!(
+        core.manager.fatal_error().is_none(),
+        "there will be a new epoch"
+    );
+    let _abort = core.manager.begin_abort().expect("abort");
+    core.find_coordinator();
+    assert!(!core.poll_end());
+    core.answer(TxnResponse::Ended(None));
+    assert_eq!(poll_next_epoch(&mut core), ID);
+}
