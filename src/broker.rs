@@ -4,8 +4,10 @@
 //!
 //! ```text
 //! server: Acceptor ─► Processor (own Selector) ─► RequestChannel ─► KafkaRequestHandler ─► BrokerCore
-//! core:   BrokerCore ─► KafkaApis (handlers) ─► Topics ─► Partition (leader, epoch) ─► UnifiedLog, ProducerStateManager
-//!                                           └─► Coordinators ─► TransactionCoordinator, GroupOffsets
+//! core:   BrokerCore ─► KafkaApis (handlers) ─► Topics ─► Partition (leader, epoch, ISR) ─► Replica of each broker
+//!                    │                      │                              Replica ─► UnifiedLog, ProducerStateManager
+//!                    │                      └─► Coordinators ─► TransactionCoordinator, GroupOffsets
+//!                    └─► poll: followers copy, the ISR follows, the controller fences and elects (Brokers)
 //! ```
 //!
 //! The core decides, without sockets and clocks: `handle(request, now) -> replies`. The server is the only part that

@@ -181,7 +181,7 @@ fn a_topic_without_a_leader_is_waited_for_until_one_in_sync_returns() {
     });
 }
 
-/// KIP-360.
+/// KIP-360. Scenario: ID15.
 #[test]
 fn a_producer_that_the_broker_forgot_with_its_records_begins_again_and_loses_nothing() {
     must_end("the forgotten producer", || {

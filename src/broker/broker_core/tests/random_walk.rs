@@ -20,10 +20,12 @@ struct Walk {
     writes: i64,
     /// Offsets that were acknowledged with acks=all, and by whom they were written.
     promised: BTreeMap<i64, i64>,
+    /// Machines lose what was not on their disks, and anybody may lead: nothing can be promised.
+    reckless: bool,
 }
 
 impl Walk {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, reckless: bool) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut fixture = Fixture::new();
         let mut some = |longest: u64| Duration::from_millis(rng.u64(0..=longest));
@@ -35,13 +37,17 @@ impl Walk {
             metadata: some(10),
         });
         let count = rng.usize(1..=3);
-        fixture.configure(|log| log.min_insync_replicas = count);
+        fixture.configure(|log| {
+            log.min_insync_replicas = count;
+            log.unclean_leader_election = reckless;
+        });
         Self {
             seed,
             rng,
             fixture,
             writes: 0,
             promised: BTreeMap::new(),
+            reckless,
         }
     }
 
@@ -54,7 +60,14 @@ impl Walk {
             0..40 => self.write(node),
             40..70 => self.pass(30),
             70..74 => self.pass(600),
-            74..78 => core.broker_killed(node, 0, now),
+            74..78 => {
+                let lost = if self.reckless {
+                    self.rng.usize(0..4)
+                } else {
+                    0
+                };
+                core.broker_killed(node, lost, now);
+            }
             78..79 => core.broker_stopped(node, now),
             79..85 => self.start(node),
             85..88 => core.broker_paused(node, now),
@@ -137,7 +150,7 @@ impl Walk {
                 continue;
             };
             let answer = &response.responses[0].partition_responses[0];
-            if waited && answer.error_code == 0 {
+            if waited && answer.error_code == 0 && !self.reckless {
                 let before = self.promised.insert(answer.base_offset, writer);
                 assert_eq!(before, None, "seed {}: promised twice", self.seed);
             }
@@ -212,8 +225,8 @@ fn writers(replica: &Replica) -> BTreeMap<i64, i64> {
         .collect()
 }
 
-fn walk(seed: u64) -> Walk {
-    let mut walk = Walk::new(seed);
+fn walk(seed: u64, reckless: bool) -> Walk {
+    let mut walk = Walk::new(seed, reckless);
     for _ in 0..STEPS {
         walk.step();
         walk.check();
@@ -228,7 +241,7 @@ fn whatever_befalls_brokers_what_was_acknowledged_by_all_in_sync_stays_and_repli
     let mut promised = 0;
     let mut elections = 0;
     for seed in 0..SEEDS {
-        let walk = walk(seed);
+        let walk = walk(seed, false);
         promised += walk.promised.len();
         elections += walk.fixture.partition().current().epoch.0;
     }
@@ -240,8 +253,15 @@ fn whatever_befalls_brokers_what_was_acknowledged_by_all_in_sync_stays_and_repli
 }
 
 #[test]
+fn replicas_agree_in_the_end_also_where_disks_lose_batches_and_anybody_may_lead() {
+    for seed in 0..SEEDS {
+        walk(seed, true);
+    }
+}
+
+#[test]
 fn the_same_accidents_have_the_same_end() {
     for seed in [1, 2, 3] {
-        assert_eq!(walk(seed).trace(), walk(seed).trace());
+        assert_eq!(walk(seed, false).trace(), walk(seed, false).trace());
     }
 }
