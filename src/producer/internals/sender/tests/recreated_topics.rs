@@ -76,7 +76,7 @@ fn what_the_old_topic_refused_for_certain_goes_to_the_new_one_under_new_numbers(
         (vec![(1, 0)], vec![NEW])
     );
     fixture.answer_by_id(NEW, Errors::None, 0);
-    assert_eq!(futures.map(|f| offset(&f)), [0, 0 + 1]);
+    assert_eq!(futures.map(|f| offset(&f)), [0, 1]);
 }
 
 /// Java: none; there the batch goes to the new topic under its old number.
