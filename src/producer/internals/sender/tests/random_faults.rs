@@ -3,11 +3,12 @@
 //! The model checks sequences as brokers before 4.5 do (a producer it does not know may begin anywhere), and it may handle
 //! a request long after its connection broke, as a broker does that was frozen.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use fastrand::Rng;
 
 use super::*;
+use crate::protocol::messages::produce::PartitionProduceData;
 use crate::record::memory_records::MemoryRecords;
 use crate::testing::mock_client::SentRequest;
 
@@ -47,6 +48,7 @@ struct World {
     fixture: Fixture,
     cluster: Cluster,
     journal: Vec<(i32, FutureRecordMetadata)>,
+    ledger: Ledger,
 }
 
 /// What the brokers have; leaders share one log for each partition, so nothing is lost when one moves.
@@ -102,13 +104,7 @@ impl Cluster {
         let topics = body.topic_data.iter();
         let data = topics.flat_map(|topic| &topic.partition_data);
         let partitions = data.zip(batches(body)).map(|(data, batch)| {
-            let bytes = data.records.as_ref().expect("records").contiguous();
-            let records = MemoryRecords::new(bytes).records().expect("intact");
-            let numbers = records.iter().map(|record| {
-                let value = record.value.as_ref().expect("a value");
-                String::from_utf8_lossy(value).parse().expect("a number")
-            });
-            let numbers: Vec<usize> = numbers.collect();
+            let numbers = numbers(data);
             let (error, offset) = self.append(request.destination, &batch, &numbers);
             partition_answer(batch.partition, error, offset)
         });
@@ -158,6 +154,76 @@ impl Cluster {
     }
 }
 
+/// The values of a batch, which are numbers.
+fn numbers(data: &PartitionProduceData) -> Vec<usize> {
+    let bytes = data.records.as_ref().expect("records").contiguous();
+    let records = MemoryRecords::new(bytes).records().expect("intact");
+    let numbers = records.iter().map(|record| {
+        let value = record.value.as_ref().expect("a value");
+        String::from_utf8_lossy(value).parse().expect("a number")
+    });
+    numbers.collect()
+}
+
+/// What has been on the wire: under which identity each record went, and which of them some broker may have.
+#[derive(Default)]
+struct Ledger {
+    last_seen: i32,
+    identities: HashMap<usize, (i64, i16, i32)>,
+    batches: HashMap<(i32, i64, i16, i32), Vec<usize>>,
+    uncertain: HashSet<usize>,
+}
+
+impl Ledger {
+    /// Looks at the requests that were not there before. Scenario: I7.
+    fn note(&mut self, requests: &[SentRequest], seed: u64) {
+        let last = self.last_seen;
+        for request in requests.iter().filter(|r| r.correlation_id > last) {
+            self.last_seen = self.last_seen.max(request.correlation_id);
+            for (batch, numbers) in contents(request) {
+                let base = (
+                    batch.partition,
+                    batch.producer_id,
+                    batch.epoch,
+                    batch.sequence,
+                );
+                let bound = self.batches.entry(base).or_insert_with(|| numbers.clone());
+                // A batch that was too large goes on in parts, the first of which begins as the whole did.
+                let is_same = bound.starts_with(&numbers);
+                assert!(
+                    is_same,
+                    "seed {seed}: {base:?} is bound to {bound:?}, not {numbers:?}"
+                );
+                for (number, sequence) in numbers.into_iter().zip(batch.sequence..) {
+                    let identity = (batch.producer_id, batch.epoch, sequence);
+                    let known = self.identities.insert(number, identity).unwrap_or(identity);
+                    assert!(
+                        known == identity || !self.uncertain.contains(&number),
+                        "seed {seed}: {number} may be written as {known:?} and goes as {identity:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    fn uncertain(&mut self, request: &SentRequest) {
+        for (_, numbers) in contents(request) {
+            self.uncertain.extend(numbers);
+        }
+    }
+}
+
+fn contents(request: &SentRequest) -> Vec<(SentRecords, Vec<usize>)> {
+    let RequestBody::Produce(body) = &request.body else {
+        return Vec::new();
+    };
+    let data = body
+        .topic_data
+        .iter()
+        .flat_map(|topic| &topic.partition_data);
+    batches(body).into_iter().zip(data.map(numbers)).collect()
+}
+
 impl World {
     /// A world in which much went wrong, and everything has come to an end. Producer ids begin with this epoch.
     fn after_a_bad_time(seed: u64, first_epoch: i16) -> Self {
@@ -183,6 +249,7 @@ impl World {
             fixture,
             cluster: Cluster::new(first_epoch),
             journal: Vec::new(),
+            ledger: Ledger::default(),
         }
     }
 
@@ -197,7 +264,12 @@ impl World {
             85..90 => self.thaw(),
             _ => self.fixture.advance(ms(self.random.u64(1..200))),
         }
+        self.pass();
+    }
+
+    fn pass(&mut self) {
         self.fixture.pass();
+        self.ledger.note(&self.fixture.client.requests(), self.seed);
     }
 
     fn send(&mut self) {
@@ -237,6 +309,7 @@ impl World {
         };
         let (error, handled) = *self.random.choice(ERRORS).expect("some");
         if handled {
+            self.ledger.uncertain(&request);
             self.cluster.handle(&request);
         }
         let partitions = batches(body)
@@ -257,6 +330,9 @@ impl World {
         let lost: Vec<_> = lost.collect();
         let handled = self.random.usize(0..=lost.len());
         let frozen = self.random.usize(handled..=lost.len());
+        for request in &lost {
+            self.ledger.uncertain(request);
+        }
         for request in &lost[..handled] {
             self.cluster.handle(request);
         }
@@ -273,7 +349,10 @@ impl World {
         let requests = self.fixture.client.requests().into_iter();
         let frozen =
             requests.filter(|r| r.destination == node && matches!(r.body, RequestBody::Produce(_)));
-        self.cluster.frozen.extend(frozen);
+        for request in frozen {
+            self.ledger.uncertain(&request);
+            self.cluster.frozen.push_back(request);
+        }
         for leader in &mut self.cluster.leaders {
             if *leader == node.0 {
                 *leader = (node.0 + self.random.i32(1..3)) % 3;
@@ -307,7 +386,7 @@ impl World {
         for _ in 0..MOST_STEPS_TO_HEAL {
             self.thaw();
             self.answer();
-            self.fixture.pass();
+            self.pass();
             self.fixture.advance(ms(10));
             if !self.fixture.sender.has_work() {
                 return;
