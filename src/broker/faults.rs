@@ -135,7 +135,7 @@ impl Fault {
         }
     }
 
-    /// Only for Produce requests that hold a batch for the partition.
+    /// Only for requests that name the partition: Produce, AddPartitionsToTxn, TxnOffsetCommit.
     pub fn partition(self, partition: i32) -> Self {
         Self {
             partition: Some(partition),
@@ -270,7 +270,7 @@ impl Faults {
 #[derive(Debug)]
 pub(crate) struct Targets {
     api: ApiKeys,
-    /// Topic names, each with the partitions that the request names (Produce only).
+    /// Topic names, each with the partitions that the request names.
     topics: Vec<(String, Vec<i32>)>,
 }
 
@@ -303,6 +303,20 @@ impl Targets {
                     .map(|name| (name, Vec::new()))
                     .collect()
             }
+            RequestBody::AddPartitionsToTxn(request) => request
+                .v3_and_below_topics
+                .iter()
+                .map(|topic| (topic.name.clone(), topic.partitions.clone()))
+                .collect(),
+            RequestBody::TxnOffsetCommit(request) => request
+                .topics
+                .iter()
+                .map(|topic| {
+                    let partitions = topic.partitions.iter();
+                    let indexes = partitions.map(|partition| partition.partition_index);
+                    (topic.name.clone(), indexes.collect())
+                })
+                .collect(),
             RequestBody::CreateTopics(request) => request
                 .topics
                 .iter()

@@ -80,9 +80,9 @@ impl Replica {
 
     /// Before this offset every transaction is decided, and every in-sync replica has everything.
     pub(crate) fn last_stable_offset(&self) -> i64 {
-        self.producers
-            .transactions()
-            .last_stable_offset(self.high_watermark)
+        let transactions = self.producers.transactions();
+        let stable = transactions.last_stable_offset(self.high_watermark);
+        stable.max(self.log.start_offset())
     }
 
     pub(crate) fn leading(&self) -> Option<&Leading> {

@@ -29,6 +29,8 @@ pub(crate) struct Coordinators {
     pub(crate) groups: GroupOffsets,
     transaction_owners: CoordinatorMap,
     group_owners: CoordinatorMap,
+    /// The brokers among which the owners were found.
+    alive: Vec<NodeId>,
     next_expiry: Option<Instant>,
 }
 
@@ -90,6 +92,7 @@ impl Coordinators {
             groups: GroupOffsets::default(),
             transaction_owners: CoordinatorMap::new(),
             group_owners: CoordinatorMap::new(),
+            alive: Vec::new(),
             next_expiry: None,
         }
     }
@@ -127,9 +130,13 @@ impl Coordinators {
 
     /// Finds owners for what nobody owns.
     pub(crate) fn elect(&mut self, alive: &[NodeId], now: Instant) {
+        if self.alive == alive {
+            return;
+        }
         let load = self.settings.load_delay;
         self.transaction_owners.elect(alive, load, now);
         self.group_owners.elect(alive, load, now);
+        self.alive = alive.to_vec();
     }
 
     /// A partition or group is about to be written to in a transaction. With version 2 this is how it joins; before, it must

@@ -147,6 +147,20 @@ impl EmbeddedClusterBuilder {
         self
     }
 
+    /// After this long without a transaction a transactional id is forgotten (`transactional.id.expiration.ms`). The default
+    /// is seven days, as in Kafka.
+    pub fn transactional_id_expiration(mut self, unused_for: Duration) -> Self {
+        self.coordinators.transactional_id_expiration = unused_for;
+        self
+    }
+
+    /// This long after the timestamp of a producer's last batch a partition forgets the producer
+    /// (`producer.id.expiration.ms`); it looks every ten minutes. The default is one day, as in Kafka.
+    pub fn producer_id_expiration(mut self, unused_for: Duration) -> Self {
+        self.coordinators.producer_id_expiration = unused_for;
+        self
+    }
+
     /// How long after the decision the markers of a transaction are written. The default is at once.
     pub fn transaction_marker_delay(mut self, delay: Duration) -> Self {
         self.coordinators.marker_delay = delay;

@@ -443,3 +443,22 @@ fn two_phase_commit_is_offered_where_the_cluster_is_told_to() {
         "it never runs out of time"
     );
 }
+
+#[test]
+fn a_partition_forgets_a_producer_by_the_time_of_its_last_batch() {
+    let mut fixture = Fixture::new();
+    let mut producer = fixture.producer(Speaks::Version1);
+    fixture.join_and_write(producer, 0, 0);
+    fixture.end_well(&mut producer, true);
+    assert_eq!(fixture.add_partition(producer, 0), NONE);
+    let unordered = Errors::OutOfOrderSequenceNumber.code();
+    assert_eq!(fixture.write(producer, 0, 7).error_code, unordered);
+    let day = fixture.core.coordinators.settings.producer_id_expiration;
+    fixture.now.wall_clock_ms += i64::try_from(day.as_millis()).expect("small");
+    fixture.end_well(&mut producer, true);
+    assert_eq!(fixture.add_partition(producer, 1), NONE);
+    fixture.now.wall_clock_ms += i64::try_from(day.as_millis()).expect("small");
+    fixture.pass(Duration::from_secs(10 * 60));
+    let producer = fixture.producer(Speaks::Version1);
+    fixture.join_and_write(producer, 0, 7);
+}
