@@ -71,6 +71,8 @@ struct World {
     odd: Option<(ApiKeys, usize, Oddity)>,
     /// The level of the feature `transaction.version`.
     transaction_version: i16,
+    /// The partitions that were added to transactions, where the cluster wants to be told of them.
+    added: Vec<i32>,
     /// The epoch that the broker gave last.
     epoch: i16,
     /// Every request so far, and its version.
@@ -104,6 +106,7 @@ impl World {
             log: HashMap::new(),
             odd: None,
             transaction_version: 0,
+            added: Vec::new(),
             epoch: -1,
             requests: Vec::new(),
             quiet: 0,
@@ -183,13 +186,22 @@ impl World {
                 transactions::ended(self.epoch).into()
             }
             RequestBody::Produce(request) => self.append(&request).into(),
+            RequestBody::AddPartitionsToTxn(request) => {
+                let topics = request.v3_and_below_topics.iter();
+                self.added
+                    .extend(topics.flat_map(|topic| &topic.partitions));
+                transactions::answer(request.into())
+            }
             other => transactions::answer(other),
         }
     }
 
     fn append(&mut self, request: &ProduceRequest) -> ProduceResponse {
         let mut responses = Vec::new();
+        let is_told = request.transactional_id.is_some() && self.transaction_version < 2;
         for topic in &request.topic_data {
+            let mut indexes = topic.partition_data.iter().map(|data| data.index);
+            assert!(!is_told || indexes.all(|index| self.added.contains(&index)));
             let partitions = topic.partition_data.iter().map(|data| {
                 let bytes = data.records.as_ref().expect("records").contiguous();
                 let batch = (

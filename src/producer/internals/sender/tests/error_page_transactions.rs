@@ -6,6 +6,8 @@ use super::error_page::{Place, Refused, in_places, refused_in};
 use super::*;
 use crate::client::api_versions::ApiVersions;
 use crate::common::cluster::TopicPartition;
+use crate::common::error_kind::ErrorKind;
+use crate::common::kafka_error::TimeLimit;
 use crate::producer::consumer_group_metadata::ConsumerGroupMetadata;
 use crate::producer::internals::sender::transactional::Transactions;
 use crate::producer::internals::sender::txn_requests::read;
@@ -293,9 +295,13 @@ fn error_page_transactions() {
 
 /// A Sender whose transaction has partition 0, and a first batch in it.
 fn in_transaction() -> Fixture {
+    in_transaction_with(Setup::default())
+}
+
+fn in_transaction_with(setup: Setup) -> Fixture {
     let mut fixture = Fixture::new(Setup {
         idempotent: true,
-        ..Setup::default()
+        ..setup
     });
     let story = story(Asked::Partitions);
     let manager = fixture.sender.transaction_manager.clone();
@@ -346,4 +352,39 @@ fn error_page_produce_in_a_transaction() {
     };
     let places = [Place::Single, Place::Behind, Place::LogStartKnown];
     check_grouped("produce: transactional", &in_places(&places, find));
+}
+
+/// Java: `SenderTest.testTransactionalRetriableErrorsWrapped..` (KAFKA-19176). Scenario: SE14.
+#[test]
+fn retries_that_run_out_inside_a_transaction_make_it_abortable() {
+    let setup = Setup {
+        retries: 0,
+        ..Setup::default()
+    };
+    let code = Errors::NotEnoughReplicas;
+    let refused = refused_in(in_transaction_with(setup), Place::Alone, code);
+    let of_record = error(&refused.record);
+    assert_eq!(of_record.kind(), ErrorKind::NotEnoughReplicas);
+    let manager = refused.fixture.sender.transaction_manager.expect("there");
+    let of_commit = manager.lock().begin_commit().expect_err("spoilt");
+    assert!(of_commit.is_abortable() && !of_commit.is_fatal());
+    let cause = std::error::Error::source(&of_commit).expect("a cause");
+    assert!(
+        cause.to_string().starts_with("TransactionAbortable"),
+        "{cause}"
+    );
+    assert!(manager.lock().begin_abort().is_ok());
+}
+
+/// Java: `TransactionManagerTest.testNoProducerIdResetAfterLastInFlightBatchSucceeds..`, own. Scenario: TX16.
+#[test]
+fn what_the_coordinator_can_do_is_remembered_without_it() {
+    let mut story = story(Asked::Partitions);
+    story.answer(Errors::None);
+    let _commit = story.manager.begin_commit().expect("in a transaction");
+    story.go_on();
+    story.answer(Errors::NotCoordinator);
+    let lost = KafkaError::timeout(TimeLimit::DeliveryTimeout, "expired");
+    story.manager.maybe_transition_to_error_state(&lost, true);
+    assert!(story.manager.fatal_error().is_none());
 }

@@ -15,6 +15,7 @@ use crate::protocol::messages::find_coordinator::{Coordinator, FindCoordinatorRe
 use crate::protocol::messages::txn_offset_commit::{
     TxnOffsetCommitResponse, TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
 };
+use crate::testing::mock_selector::ConnectOutcome;
 
 type Pending = Arc<TransactionalRequestResult>;
 type Inner = crate::producer::kafka_producer::Inner<[u8], [u8]>;
@@ -279,9 +280,7 @@ impl World {
     fn survives_without(mut self, name: &str) {
         self.network.on_connect(
             "10.0.0.77:9092".parse().unwrap(),
-            crate::testing::mock_selector::ConnectOutcome::refused(
-                "10.0.0.77:9092".parse().unwrap(),
-            ),
+            ConnectOutcome::refused("10.0.0.77:9092".parse().unwrap()),
         );
         self.init()
             .unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -397,4 +396,59 @@ fn an_abort_that_is_answered_oddly_is_repeated() {
     world.abort().unwrap();
     assert_eq!(world.ends_asked(), 2);
     world.transaction().unwrap();
+}
+
+/// The broker refuses what it was not told of. Scenario: SN18.
+#[test]
+fn the_transaction_has_the_partitions_that_records_were_appended_to() {
+    let mut world = World::new(&[("transactional.id", "txn"), ("batch.size", "100")]);
+    world.init().unwrap();
+    for _ in 0..3 {
+        world.added.clear();
+        world.log.clear();
+        world.stepped.producer.begin_transaction().unwrap();
+        // Without a key: the built-in partitioner chooses, and chooses anew when a batch is full.
+        for _ in 0..20 {
+            let value = ProducerRecord::value_only(TOPIC, [0_u8; 60]);
+            while world.stepped.producer.try_send(value.clone()).is_err() {
+                world.quiet = 0;
+                (0..=QUIET).for_each(|_| world.step());
+            }
+        }
+        world.commit().unwrap();
+        let mut written: Vec<i32> = world.log.keys().copied().collect();
+        written.sort_unstable();
+        world.added.sort_unstable();
+        assert_eq!(world.added, written);
+    }
+}
+
+/// Java: `TransactionManagerTest.testSendOffsetWithGroupMetadataFailAsAutoDowngradeTxnCommitNotEnabled`. Scenario: TX20.
+#[test]
+fn an_old_broker_takes_offsets_of_a_group_but_not_of_its_member() {
+    let old = || {
+        World::transactional(0).odd(ApiKeys::ApiVersions, usize::MAX, |header, answer| {
+            let ResponseBody::ApiVersions(mut body) = answer else {
+                panic!("{answer:?}");
+            };
+            let mut ranges = body.api_keys.iter_mut();
+            let commit = ranges.find(|range| range.api_key == ApiKeys::TxnOffsetCommit.id());
+            commit.expect("listed").max_version = 2;
+            vec![frame(header, body)]
+        })
+    };
+    let world = old().survives("a group");
+    assert_eq!(world.versions(ApiKeys::TxnOffsetCommit), [2]);
+    let mut world = old();
+    world.init().unwrap();
+    world.stepped.producer.begin_transaction().unwrap();
+    let at = (TopicPartition::new(TOPIC, 0), OffsetAndMetadata::new(5));
+    let offsets = GroupOffsets {
+        group: ConsumerGroupMetadata::new("group").with_member(1, "member"),
+        offsets: [at].into_iter().collect(),
+    };
+    let sent = world.call(|inner| Ok(inner.begin_send_offsets(offsets)?.expect("some")));
+    let error = sent.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnsupportedVersion);
+    assert!(error.is_fatal());
 }
