@@ -16,10 +16,17 @@ pub(crate) struct KafkaCluster {
 impl KafkaCluster {
     /// Starts real Kafka, or prints why this machine cannot and returns `None`.
     pub(crate) fn start(nodes: u32, version: &'static str) -> Option<Self> {
+        Self::start_with(nodes, version, &[])
+    }
+
+    /// As [`start`](Self::start), formatted with these features, as in `transaction.version=1`.
+    pub(crate) fn start_with(nodes: u32, version: &'static str, features: &[&str]) -> Option<Self> {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let process = std::process::id();
         let name = format!("interop-{process}-{number}");
+        let features = features.iter().flat_map(|feature| ["--feature", feature]);
         let output = script(&["start", "--name", &name, "--version", version])
+            .args(features)
             .args([
                 "--nodes",
                 &nodes.to_string(),

@@ -13,3 +13,4 @@ mod log_dump;
 mod reader;
 mod records;
 mod round_trip;
+mod transactions;

@@ -503,3 +503,20 @@ fn the_partition_that_was_really_used_becomes_part_of_the_transaction() {
         .map(|p| cluster.committed_records(TOPIC, *p).unwrap().len());
     assert_eq!(seen.sum::<usize>(), 300);
 }
+
+/// KIP-939: no broker up to Kafka 4.3 keeps a prepared transaction, not even one that is told to offer the version.
+#[test]
+fn a_broker_that_cannot_keep_prepared_transactions_says_so() {
+    let builder = EmbeddedCluster::builder().brokers(1).topic(TOPIC, 1);
+    let cluster = builder.two_phase_commit(true).start().unwrap();
+    let settings = [("transaction.two.phase.commit.enable", "true")];
+    let producer = with(&cluster, &settings);
+    let refused = error(producer.init_transactions_keeping_prepared());
+    assert_eq!(refused.kind(), ErrorKind::UnsupportedVersion);
+    let producer = with(&cluster, &settings);
+    producer.init_transactions().unwrap();
+    producer.in_transaction(|t| t.send(record("x"))).unwrap();
+    assert_eq!(settled(&cluster), ["x"]);
+    let refused = error(ready(&cluster).init_transactions_keeping_prepared());
+    assert_eq!(refused.kind(), ErrorKind::InvalidTxnState);
+}

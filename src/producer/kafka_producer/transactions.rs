@@ -60,6 +60,24 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
         self.inner.await_outcome(&pending, timeout)
     }
 
+    /// As [`init_transactions`](Self::init_transactions), but leaves open what an earlier producer has prepared (KIP-939);
+    /// returns its producer id and epoch, by which an outside coordinator knows it. Then
+    /// [`commit_transaction`](Self::commit_transaction) or [`abort_transaction`](Self::abort_transaction) must follow.
+    ///
+    /// # Errors
+    /// As [`init_transactions`](Self::init_transactions); without `transaction.two.phase.commit.enable=true`; and on brokers
+    /// that do not offer it, which is all of them unless they are told to.
+    pub fn init_transactions_keeping_prepared(&self) -> Result<Option<(i64, i16)>, KafkaError> {
+        self.inner.check_may_wait(INIT)?;
+        let pending = self
+            .inner
+            .begin(TransactionManager::initialize_keeping_prepared)?;
+        self.inner
+            .await_outcome(&pending, self.inner.limits.max_block)?;
+        let prepared = self.inner.transaction_manager()?.prepared();
+        Ok(prepared.map(|prepared| (prepared.producer_id, prepared.epoch)))
+    }
+
     /// Begins a transaction. Every record that is sent from now on, by any thread, is part of it. Waits for nothing.
     ///
     /// # Errors

@@ -176,7 +176,7 @@ fn init_producer_id(init: InitProducerId) -> RequestBuilder {
             producer_id: identity.producer_id,
             producer_epoch: identity.epoch,
             enable_2_pc: init.two_phase_commit,
-            ..InitProducerIdRequest::default()
+            keep_prepared_txn: init.keep_prepared,
         };
         Ok(request.into())
     })
@@ -310,7 +310,15 @@ fn identity(
         );
         return Err(KafkaError::new(ErrorKind::Disconnect, text));
     }
-    Ok(TxnResponse::InitProducerId(identity))
+    let prepared = ProducerIdAndEpoch {
+        producer_id: body.ongoing_txn_producer_id,
+        epoch: body.ongoing_txn_producer_epoch,
+    };
+    Ok(if init.keep_prepared && body.ongoing_txn_producer_id >= 0 {
+        TxnResponse::Prepared { identity, prepared }
+    } else {
+        TxnResponse::InitProducerId(identity)
+    })
 }
 
 fn ended(body: &EndTxnResponse) -> Result<TxnResponse, KafkaError> {

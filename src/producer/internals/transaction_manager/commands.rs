@@ -9,7 +9,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use crate::common::cluster::TopicPartition;
+use crate::common::cluster::{ProducerIdAndEpoch, TopicPartition};
 use crate::common::error_kind::ErrorKind;
 use crate::common::kafka_error::KafkaError;
 use crate::producer::internals::transaction_manager::requests::{GroupOffsets, Kind, Request};
@@ -35,6 +35,30 @@ impl TransactionManager {
         self.check_usable(Operation::Init)?;
         self.transition(Step::Initialize, Caller::Application)?;
         self.enqueue_pending(Kind::InitProducerId, Operation::Init)
+    }
+
+    /// As [`initialize_transactions`](Self::initialize_transactions), but leaves alone what an earlier instance has
+    /// prepared (KIP-939): [`prepared`](Self::prepared) tells of it afterwards.
+    pub(crate) fn initialize_keeping_prepared(&mut self) -> Result<Pending, KafkaError> {
+        if let Some(same) = self.uncollected(Operation::Init)? {
+            return Ok(same);
+        }
+        if !self.transactional_mut()?.config.two_phase_commit {
+            let text =
+                "prepared transactions are kept with transaction.two.phase.commit.enable=true only";
+            return Err(KafkaError::new(ErrorKind::InvalidTxnState, text));
+        }
+        self.check_usable(Operation::Init)?;
+        self.transition(Step::Initialize, Caller::Application)?;
+        self.enqueue_pending(Kind::InitKeepingPrepared, Operation::Init)
+    }
+
+    /// The identity that a transaction was prepared with which waits to be committed or aborted.
+    pub(crate) fn prepared(&self) -> Option<ProducerIdAndEpoch> {
+        match &self.state {
+            State::Prepared(_, prepared) => Some(*prepared),
+            _ => None,
+        }
     }
 
     /// Opens a transaction; no broker hears of it yet.
@@ -156,7 +180,8 @@ impl TransactionManager {
 
     /// Whether there is a transaction that `close` must end first.
     pub(crate) fn has_ongoing_transaction(&self) -> bool {
-        self.state.transaction().is_some()
+        // What is prepared is for its outside coordinator to decide.
+        self.state.transaction().is_some() && self.prepared().is_none()
     }
 
     /// Whether the application has said commit or abort.
@@ -171,6 +196,7 @@ impl TransactionManager {
                 self.advance(Step::Forget);
                 self.requests.fail_queued(&error);
             }
+            State::Prepared(..) => (),
             state if state.transaction().is_some() => {
                 self.advance(Step::SetBack(error.clone()));
                 if let State::Abortable(..) = self.state {

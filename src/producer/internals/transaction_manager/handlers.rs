@@ -41,7 +41,18 @@ impl TransactionManager {
         match response {
             TxnResponse::Failed(error) => return self.handle_refusal(request, error, at),
             TxnResponse::Coordinator(node) => self.handle_coordinator(request, node),
-            TxnResponse::InitProducerId(identity) => self.handle_identity(&request, identity),
+            TxnResponse::InitProducerId(identity) => {
+                self.handle_identity(&request, Step::Identify(identity));
+            }
+            TxnResponse::Prepared { identity, prepared } => {
+                let version = self.offered_version();
+                let resume = Step::Resume {
+                    identity,
+                    prepared,
+                    version,
+                };
+                self.handle_identity(&request, resume);
+            }
             TxnResponse::Partitions(answers) => match request.kind {
                 Kind::TxnOffsetCommit(_) => self.handle_offsets_committed(request, &answers, at),
                 _ => self.handle_partitions_added(request, &answers, at),
@@ -65,17 +76,13 @@ impl TransactionManager {
         }
     }
 
-    fn handle_identity(&mut self, request: &Request, identity: ProducerIdAndEpoch) {
-        log::debug!(
-            "producer id {} with epoch {}",
-            identity.producer_id,
-            identity.epoch
-        );
+    fn handle_identity(&mut self, request: &Request, step: Step) {
+        log::debug!("the producer has an identity: {step:?}");
         if let Some(transactional) = &mut self.transactional {
             transactional.version = transactional.offered;
             self.forget_sequences();
         }
-        self.advance(Step::Identify(identity));
+        self.advance(step);
         request.complete(Ok(()));
     }
 
@@ -263,6 +270,11 @@ impl TransactionManager {
                 missing,
                 Kind::FindCoordinator(CoordinatorKey::Transaction(_))
             )
+    }
+
+    fn offered_version(&self) -> TransactionVersion {
+        let transactional = self.transactional.as_ref();
+        transactional.map_or(TransactionVersion::V1, |known| known.offered)
     }
 
     fn has_added_partitions(&self) -> bool {

@@ -117,7 +117,9 @@ impl TransactionManager {
                 "the transaction was aborted before the record was sent",
             )),
             State::Committing(_) if self.requests.is_ending() => too_late(),
-            State::Uninitialized | State::Initializing | State::Ready(_) => too_late(),
+            State::Uninitialized | State::Initializing | State::Ready(_) | State::Prepared(..) => {
+                too_late()
+            }
             State::InTransaction(_) | State::Committing(_) | State::Failed(_) => None,
         }
     }
@@ -171,8 +173,13 @@ impl TransactionManager {
         };
         Some(match kind {
             Kind::FindCoordinator(key) => TxnRequestBody::FindCoordinator(key.clone()),
-            Kind::InitProducerId => init_producer_id(transactional, ProducerIdAndEpoch::NONE),
-            Kind::NextEpoch(identity) => init_producer_id(transactional, *identity),
+            Kind::InitProducerId => {
+                init_producer_id(transactional, ProducerIdAndEpoch::NONE, false)
+            }
+            Kind::InitKeepingPrepared => {
+                init_producer_id(transactional, ProducerIdAndEpoch::NONE, true)
+            }
+            Kind::NextEpoch(identity) => init_producer_id(transactional, *identity, false),
             Kind::AddPartitionsToTxn => {
                 let open = open?;
                 let partitions = open.take_unknown();
@@ -257,6 +264,7 @@ impl Transactional {
 fn init_producer_id(
     transactional: Option<&Transactional>,
     identity: ProducerIdAndEpoch,
+    keep_prepared: bool,
 ) -> TxnRequestBody {
     let config = transactional.map(|transactional| &transactional.config);
     TxnRequestBody::InitProducerId(InitProducerId {
@@ -264,6 +272,7 @@ fn init_producer_id(
         transaction_timeout_ms: config.map_or(i32::MAX, |config| config.timeout_ms),
         identity,
         two_phase_commit: config.is_some_and(|config| config.two_phase_commit),
+        keep_prepared,
     })
 }
 

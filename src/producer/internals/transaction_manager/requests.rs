@@ -53,6 +53,11 @@ pub(crate) enum TxnResponse {
     Coordinator(Node),
     /// A new identity.
     InitProducerId(ProducerIdAndEpoch),
+    /// A new identity, and the one that a transaction was prepared with which is still open.
+    Prepared {
+        identity: ProducerIdAndEpoch,
+        prepared: ProducerIdAndEpoch,
+    },
     /// What became of each partition of AddPartitionsToTxn or TxnOffsetCommit; an error says why not.
     Partitions(Vec<(TopicPartition, Option<KafkaError>)>),
     /// AddOffsetsToTxn went well.
@@ -79,6 +84,8 @@ pub(crate) struct InitProducerId {
     pub(crate) identity: ProducerIdAndEpoch,
     /// An outside coordinator decides about prepared transactions (KIP-939).
     pub(crate) two_phase_commit: bool,
+    /// Leaves the transaction of an earlier instance open.
+    pub(crate) keep_prepared: bool,
 }
 
 /// Which transaction, and by which rules.
@@ -118,6 +125,8 @@ pub(super) enum Kind {
     FindCoordinator(CoordinatorKey),
     /// The first identity, or another one in place of it.
     InitProducerId,
+    /// The same, without an end to what an earlier instance has prepared.
+    InitKeepingPrepared,
     /// The next epoch after a transaction that has ended, whatever comes of this.
     NextEpoch(ProducerIdAndEpoch),
     /// All partitions that the coordinator does not know yet.
@@ -151,7 +160,7 @@ impl Kind {
     fn priority(&self) -> u8 {
         match self {
             Kind::FindCoordinator(_) => 0,
-            Kind::InitProducerId => 1,
+            Kind::InitProducerId | Kind::InitKeepingPrepared => 1,
             Kind::AddPartitionsToTxn | Kind::AddOffsetsToTxn(_) | Kind::TxnOffsetCommit(_) => 2,
             Kind::EndTxn { .. } => 3,
             Kind::NextEpoch(_) => 4,

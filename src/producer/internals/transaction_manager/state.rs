@@ -26,6 +26,8 @@ pub(super) enum State {
     Aborting(Transaction),
     /// The transaction cannot be committed any more, for this reason.
     Abortable(Transaction, KafkaError),
+    /// An earlier instance prepared this transaction, with this identity: it can be committed or aborted, nothing else.
+    Prepared(Transaction, ProducerIdAndEpoch),
     /// The producer must be closed.
     Failed(KafkaError),
 }
@@ -37,6 +39,12 @@ pub(super) enum Step {
     Initialize,
     /// An identity has come.
     Identify(ProducerIdAndEpoch),
+    /// An identity has come, and with it a transaction that was prepared under another one.
+    Resume {
+        identity: ProducerIdAndEpoch,
+        prepared: ProducerIdAndEpoch,
+        version: TransactionVersion,
+    },
     /// The identity is of no more use.
     Forget,
     Begin(TransactionVersion),
@@ -68,6 +76,22 @@ impl State {
 
             (S::Uninitialized, Step::Initialize) => S::Initializing,
             (S::Initializing, Step::Identify(identity)) => S::Ready(identity),
+            (
+                S::Initializing,
+                Step::Resume {
+                    identity,
+                    prepared,
+                    version,
+                },
+            ) => {
+                let open = Transaction {
+                    started: true,
+                    ..Transaction::new(identity, version)
+                };
+                S::Prepared(open, prepared)
+            }
+            (S::Prepared(transaction, _), Step::Commit) => S::Committing(transaction),
+            (S::Prepared(transaction, _), Step::Abort) => S::Aborting(transaction),
             (S::Initializing | S::Ready(_), Step::Forget) => S::Uninitialized,
             // An idempotent producer counts its epoch up by itself.
             (S::Ready(from), Step::Identify(to))
@@ -104,7 +128,8 @@ impl State {
             State::InTransaction(transaction)
             | State::Committing(transaction)
             | State::Aborting(transaction)
-            | State::Abortable(transaction, _) => Some(transaction),
+            | State::Abortable(transaction, _)
+            | State::Prepared(transaction, _) => Some(transaction),
             _ => None,
         }
     }
@@ -114,7 +139,8 @@ impl State {
             State::InTransaction(transaction)
             | State::Committing(transaction)
             | State::Aborting(transaction)
-            | State::Abortable(transaction, _) => Some(transaction),
+            | State::Abortable(transaction, _)
+            | State::Prepared(transaction, _) => Some(transaction),
             _ => None,
         }
     }
@@ -129,6 +155,7 @@ impl State {
             State::Committing(_) => "committing a transaction",
             State::Aborting(_) => "aborting a transaction",
             State::Abortable(..) => "in a transaction that must be aborted",
+            State::Prepared(..) => "holding a prepared transaction",
             State::Failed(_) => "of no more use",
         }
     }
@@ -140,6 +167,7 @@ impl Step {
         match self {
             Step::Initialize => "initialize",
             Step::Identify(_) => "take an identity",
+            Step::Resume { .. } => "take over a prepared transaction",
             Step::Forget => "forget its identity",
             Step::Begin(_) => "begin a transaction",
             Step::Commit => "commit",

@@ -33,6 +33,7 @@ fn id_request() -> TxnRequest {
         transaction_timeout_ms: i32::MAX,
         identity: ProducerIdAndEpoch::NONE,
         two_phase_commit: false,
+        keep_prepared: false,
     };
     TxnRequest {
         to: None,

@@ -40,9 +40,12 @@ pub(super) fn treatment(request: &Kind, error: E) -> Treatment {
         (_, _) if coordinator_gone => T::Relocate,
         (_, _) if error.is_retriable() => T::Repeat,
 
-        (Kind::InitProducerId | Kind::NextEpoch(_), E::TransactionAbortable) => T::GiveUp,
         (
-            Kind::InitProducerId | Kind::NextEpoch(_),
+            Kind::InitProducerId | Kind::InitKeepingPrepared | Kind::NextEpoch(_),
+            E::TransactionAbortable,
+        ) => T::GiveUp,
+        (
+            Kind::InitProducerId | Kind::InitKeepingPrepared | Kind::NextEpoch(_),
             E::TransactionalIdAuthorization | E::ClusterAuthorization,
         ) => T::GiveUp,
 

@@ -24,8 +24,17 @@ fn states() -> Vec<State> {
         then(open(), Step::Commit),
         then(open(), Step::Abort),
         then(open(), Step::SetBack(error())),
+        then(State::Initializing, resume()),
         State::Failed(error()),
     ]
+}
+
+fn resume() -> Step {
+    Step::Resume {
+        identity: NEXT_EPOCH,
+        prepared: ID,
+        version: TransactionVersion::V2,
+    }
 }
 
 fn steps() -> Vec<Step> {
@@ -39,20 +48,22 @@ fn steps() -> Vec<Step> {
         Step::SetBack(error()),
         Step::End(NEXT_EPOCH),
         Step::Renew,
+        resume(),
         Step::Fail(error()),
     ]
 }
 
 /// Row: state; column: step, in the order above. `-` is refused.
-const TABLE: [(&str, [&str; 10]); 8] = [
-    ("U", ["I", "-", "-", "-", "-", "-", "-", "-", "-", "F"]),
-    ("I", ["-", "R", "U", "-", "-", "-", "-", "-", "-", "F"]),
-    ("R", ["-", "R", "U", "T", "-", "-", "-", "-", "-", "F"]),
-    ("T", ["-", "-", "-", "-", "C", "A", "E", "-", "-", "F"]),
-    ("C", ["-", "-", "-", "-", "-", "-", "E", "R", "I", "F"]),
-    ("A", ["-", "-", "-", "-", "-", "-", "A", "R", "I", "F"]),
-    ("E", ["-", "-", "-", "-", "-", "A", "E", "-", "-", "F"]),
-    ("F", ["-", "-", "-", "-", "-", "-", "-", "-", "-", "-"]),
+const TABLE: [(&str, [&str; 11]); 9] = [
+    ("U", ["I", "-", "-", "-", "-", "-", "-", "-", "-", "-", "F"]),
+    ("I", ["-", "R", "U", "-", "-", "-", "-", "-", "-", "P", "F"]),
+    ("R", ["-", "R", "U", "T", "-", "-", "-", "-", "-", "-", "F"]),
+    ("T", ["-", "-", "-", "-", "C", "A", "E", "-", "-", "-", "F"]),
+    ("C", ["-", "-", "-", "-", "-", "-", "E", "R", "I", "-", "F"]),
+    ("A", ["-", "-", "-", "-", "-", "-", "A", "R", "I", "-", "F"]),
+    ("E", ["-", "-", "-", "-", "-", "A", "E", "-", "-", "-", "F"]),
+    ("P", ["-", "-", "-", "-", "C", "A", "-", "-", "-", "-", "F"]),
+    ("F", ["-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-"]),
 ];
 
 fn letter(state: &State) -> &'static str {
@@ -64,6 +75,7 @@ fn letter(state: &State) -> &'static str {
         State::Committing(_) => "C",
         State::Aborting(_) => "A",
         State::Abortable(..) => "E",
+        State::Prepared(..) => "P",
         State::Failed(_) => "F",
     }
 }

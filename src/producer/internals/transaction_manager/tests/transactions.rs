@@ -361,3 +361,45 @@ fn without_a_transactional_id_there_are_no_transactions() {
     assert!(manager.begin_commit().is_err() && manager.begin_abort().is_err());
     assert!(!manager.is_transactional() && manager.poll_abort().is_none());
 }
+
+/// KIP-939.
+#[test]
+fn a_prepared_transaction_can_be_decided_and_nothing_else() {
+    for commits in [true, false] {
+        let mut core = Core::new();
+        assert!(core.manager.initialize_keeping_prepared().is_err());
+        let config = TransactionalConfig {
+            id: "txn".into(),
+            timeout_ms: i32::MAX,
+            two_phase_commit: true,
+        };
+        core.manager = TransactionManager::transactional(config, backoff());
+        core.manager.note_transaction_version(level(V2));
+        let init = core.manager.initialize_keeping_prepared().expect("init");
+        core.find_coordinator();
+        let Some(TxnRequestBody::InitProducerId(asked)) = core.poll() else {
+            panic!("no identity is asked for");
+        };
+        assert!(asked.keep_prepared && asked.two_phase_commit);
+        core.answer(TxnResponse::Prepared {
+            identity: NEXT_EPOCH,
+            prepared: ID,
+        });
+        assert!(is_ok(init.collect()));
+        assert_eq!(core.manager.prepared(), Some(ID));
+        assert!(core.manager.begin_transaction().is_err() && core.manager.check_send().is_err());
+        assert!(
+            !core.manager.has_ongoing_transaction(),
+            "a close leaves it alone"
+        );
+        let ended = if commits {
+            core.manager.begin_commit()
+        } else {
+            core.manager.begin_abort()
+        };
+        assert_eq!(core.poll_end(), commits);
+        core.answer(TxnResponse::Ended(None));
+        assert!(is_ok(ended.expect("decided").collect()));
+        core.manager.begin_transaction().expect("the next one");
+    }
+}
