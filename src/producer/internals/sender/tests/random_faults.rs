@@ -175,7 +175,7 @@ struct Ledger {
 }
 
 impl Ledger {
-    /// Looks at the requests that were not there before. Scenario: I7.
+    /// Looks at the requests that were not there before.
     fn note(&mut self, requests: &[SentRequest], seed: u64) {
         let last = self.last_seen;
         for request in requests.iter().filter(|r| r.correlation_id > last) {
