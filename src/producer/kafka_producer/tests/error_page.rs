@@ -1,5 +1,6 @@
 //! What a caller of `send` sees of topics' errors and of failures on this side, written down in `docs/errors.md`.
 
+use super::waiting::{answered, send_elsewhere, until_asked};
 use super::*;
 use crate::common::header::Headers;
 use crate::common::serialization::Serializer;
@@ -85,6 +86,28 @@ fn closed() -> KafkaError {
     outcome(&fixture, of_size(1))
 }
 
+/// The login is refused while a send waits for metadata.
+fn refused_login() -> KafkaError {
+    let fixture = Fixture::new(&[]);
+    let sent = send_elsewhere(&fixture, record());
+    until_asked(&fixture, TOPIC);
+    let refused = KafkaError::new(ErrorKind::SaslAuthentication, "wrong password");
+    let refuse = || {
+        fixture
+            .metadata
+            .with(|core| core.fatal_error(refused.clone()))
+    };
+    failure(&answered(&sent, refuse).unwrap())
+}
+
+fn closed_meanwhile() -> KafkaError {
+    let mut fixture = Fixture::new(&[]);
+    let sent = send_elsewhere(&fixture, record());
+    until_asked(&fixture, TOPIC);
+    fixture.end();
+    sent.recv().unwrap().unwrap_err()
+}
+
 fn forked() -> KafkaError {
     let mut fixture = Fixture::new(&[]);
     fixture.know(1);
@@ -124,6 +147,16 @@ fn error_page_local_send() {
             "no metadata of the topic",
             waits,
             with_settings(&[("max.block.ms", "0")], 0, 1),
+        ),
+        (
+            "the login is refused meanwhile",
+            "wakes all who wait",
+            refused_login(),
+        ),
+        (
+            "the producer is closed meanwhile",
+            "wakes all who wait",
+            closed_meanwhile(),
         ),
         ("the topic has fewer partitions", waits, beyond),
         ("no memory", waits, full()),

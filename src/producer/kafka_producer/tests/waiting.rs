@@ -4,7 +4,7 @@ use super::*;
 use crate::common::kafka_thread;
 
 /// Sends from another thread; the result is there when that thread ends.
-fn send_elsewhere(
+pub(super) fn send_elsewhere(
     fixture: &Fixture,
     record: ProducerRecord<'static, [u8; 1], [u8; 1]>,
 ) -> std::sync::mpsc::Receiver<Result<FutureRecordMetadata, KafkaError>> {
@@ -19,7 +19,7 @@ fn send_elsewhere(
 
 /// The result of a send that waits for `answer`, which comes as often as it is asked for: a thread that asks right after
 /// an answer waits for the next one.
-fn answered(
+pub(super) fn answered(
     sent: &std::sync::mpsc::Receiver<Result<FutureRecordMetadata, KafkaError>>,
     answer: impl Fn(),
 ) -> Result<FutureRecordMetadata, KafkaError> {
@@ -33,7 +33,7 @@ fn answered(
 }
 
 /// Until a sending thread wants news that the snapshot does not have.
-fn until_asked(fixture: &Fixture, topic: &str) {
+pub(super) fn until_asked(fixture: &Fixture, topic: &str) {
     while !fixture.metadata.with(|core| core.contains_topic(topic)) {
         std::thread::yield_now();
     }

@@ -18,6 +18,8 @@ use crate::protocol::messages::txn_offset_commit::{
 use crate::testing::mock_selector::ConnectOutcome;
 
 type Pending = Arc<TransactionalRequestResult>;
+/// An oddity without data of its own.
+type PlainOddity = fn(&RequestHeader, ResponseBody) -> Vec<Vec<u8>>;
 type Inner = crate::producer::kafka_producer::Inner<[u8], [u8]>;
 
 /// What an honest coordinator, which is the one broker, says.
@@ -362,7 +364,7 @@ fn odd_frames_cost_a_connection_and_no_transaction() {
         ApiKeys::EndTxn,
     ];
     for api in apis {
-        let oddities: [fn(&RequestHeader, ResponseBody) -> Vec<Vec<u8>>; 3] = [
+        let oddities: [PlainOddity; 3] = [
             |header, answer| {
                 let whole = frame(header, answer);
                 vec![whole[..whole.len() - 1].to_vec()]
