@@ -137,11 +137,20 @@ fn batch() -> Vec<u8> {
 }
 
 /// One record, numbered by its producer.
-fn numbered(producer: ProducerIdAndEpoch, base_sequence: i32, is_transactional: bool) -> Vec<u8> {
+fn numbered(producer: ProducerIdAndEpoch, base_sequence: i32, transactional: bool) -> Vec<u8> {
+    numbered_value(producer, base_sequence, transactional, b"v")
+}
+
+fn numbered_value(
+    producer: ProducerIdAndEpoch,
+    base_sequence: i32,
+    transactional: bool,
+    value: &[u8],
+) -> Vec<u8> {
     let record = RecordToAppend::<Header> {
         timestamp: 1_700_000_000_000,
         key: None,
-        value: Some(b"v"),
+        value: Some(value),
         headers: &[],
     };
     let first = RecordDeltas {
@@ -153,7 +162,7 @@ fn numbered(producer: ProducerIdAndEpoch, base_sequence: i32, is_transactional: 
     let header = BatchHeader {
         base_offset: 0,
         partition_leader_epoch: -1,
-        attributes: Attributes::produced(CompressionType::None, is_transactional),
+        attributes: Attributes::produced(CompressionType::None, transactional),
         last_offset_delta: 0,
         base_timestamp: 1_700_000_000_000,
         max_timestamp: 1_700_000_000_000,

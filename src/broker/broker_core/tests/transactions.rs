@@ -1,6 +1,7 @@
 //! Transactions in virtual time: a producer that speaks for itself, request by request.
 
 mod coordinator;
+mod random;
 mod requests;
 
 use super::*;
