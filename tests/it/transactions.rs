@@ -520,3 +520,30 @@ fn a_broker_that_cannot_keep_prepared_transactions_says_so() {
     let refused = error(ready(&cluster).init_transactions_keeping_prepared());
     assert_eq!(refused.kind(), ErrorKind::InvalidTxnState);
 }
+
+/// KAFKA-17754: the first commit times out at the client, is repeated, and reaches the coordinator when the next
+/// transaction is open. What a client does there that goes on with the same epoch is shown by the broker's own test,
+/// `a_late_end_hits_the_next_transaction_with_version_1_only`. Scenario: TX15.
+#[test]
+fn a_commit_that_comes_late_does_not_commit_the_next_transaction() {
+    for version in VERSIONS {
+        let cluster = cluster(version);
+        let limits = [("request.timeout.ms", "200"), ("linger.ms", "0")];
+        let producer = with(&cluster, &limits);
+        producer.init_transactions().unwrap();
+        let late = Duration::from_millis(1000);
+        cluster.inject(Fault::on(Api::EndTxn).handle_late(late).times(1));
+        producer
+            .in_transaction(|t| t.send(record("first")))
+            .unwrap();
+        producer.begin_transaction().unwrap();
+        producer.send(record("second")).unwrap().get().unwrap();
+        // Another producer's request came later and waits as long: when that is answered the late commit was handled.
+        let clock = with(&cluster, &[("transactional.id", "clock")]);
+        cluster.inject(Fault::on(Api::InitProducerId).delay(late).times(1));
+        clock.init_transactions().unwrap();
+        assert!(!committed(&cluster).contains(&"second".to_owned()));
+        producer.abort_transaction().unwrap();
+        assert_eq!(settled(&cluster), ["first"], "version {version}");
+    }
+}

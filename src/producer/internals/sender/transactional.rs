@@ -79,6 +79,8 @@ impl<C: KafkaClient> Sender<C> {
         }
         self.note_transaction_version();
         let stuck = self.take_stuck_batches();
+        // The batches are looked at before the state: between the two a transaction may begin, and its batches must live.
+        let has_incomplete = self.has_incomplete();
         let Some(error) = self.manager().and_then(|manager| manager.poll_abort()) else {
             return;
         };
@@ -87,8 +89,10 @@ impl<C: KafkaClient> Sender<C> {
         for batch in stuck {
             self.fail_batch(batch, error.clone());
         }
-        if self.has_incomplete() {
+        if has_incomplete {
             for batch in self.accumulator.abort_undrained() {
+                // Should a transaction have begun all the same, it must not commit without this one.
+                self.fail_transaction(&error, false);
                 self.finish_failed(batch, error.clone(), Vec::new());
             }
         }
@@ -117,8 +121,9 @@ impl<C: KafkaClient> Sender<C> {
     }
 
     fn send_next_request(&mut self, now: Instant) -> Option<Instant> {
-        let has_incomplete = self.has_incomplete();
         let mut manager = self.manager()?;
+        // Under the lock: a commit that the manager knows of has its batches counted already.
+        let has_incomplete = self.has_incomplete();
         let Some(request) = manager.poll_request(now, has_incomplete) else {
             return manager.next_timeout(now).filter(|at| *at > now);
         };
