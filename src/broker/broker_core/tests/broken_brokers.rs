@@ -390,3 +390,58 @@ fn a_new_leader_does_not_say_where_the_log_ends_before_it_knows_what_readers_may
     fixture.pass(COPY);
     assert_eq!(latest(&mut fixture, 5), (0, 1));
 }
+
+#[test]
+fn a_write_that_waits_ends_with_the_reign_in_which_it_came_though_its_leader_leads_again() {
+    let mut fixture = Fixture::slow();
+    assert!(fixture.send(1, -1).is_empty());
+    let now = fixture.now.monotonic;
+    for leader in [2, 1] {
+        assert!(fixture.core.topics.move_leader("t", 0, NodeId(leader), now));
+    }
+    let answer = written(fixture.pass(Duration::ZERO));
+    assert_eq!(answer.error_code, Errors::NotLeaderOrFollower.code());
+}
+
+#[test]
+fn a_frozen_leader_throws_nobody_out_of_the_isr() {
+    let mut fixture = Fixture::slow();
+    let lag_max = Duration::from_millis(100);
+    fixture.core.topics.set_timings(Timings {
+        replication: COPY,
+        replica_lag_max: lag_max,
+        session_timeout: lag_max * 5,
+        ..Timings::default()
+    });
+    fixture.send(1, 1);
+    fixture.pause(1);
+    fixture.pass(lag_max * 4);
+    assert_eq!(fixture.isr(), EVERY);
+    fixture.pass(lag_max);
+    assert_eq!((fixture.leader(), fixture.isr()), (Some(2), vec![2, 3]));
+}
+
+#[test]
+fn a_follower_that_the_controller_gave_up_on_is_not_in_sync_before_it_is_taken_in_again() {
+    let mut fixture = Fixture::slow();
+    let word = Duration::from_millis(50);
+    fixture.core.topics.set_timings(Timings {
+        replication: COPY,
+        session_timeout: SESSION,
+        metadata: word,
+        ..Timings::default()
+    });
+    fixture.pause(3);
+    fixture.pass(SESSION);
+    fixture.pass(word);
+    fixture.send(1, 1);
+    assert!(fixture.resume(3).is_empty());
+    fixture.pass(COPY);
+    assert_eq!(fixture.ends()[2], 1, "it copies");
+    assert_eq!(fixture.isr(), [1, 2]);
+    // The broker hears that it is taken in again, then the leader does.
+    fixture.pass(word);
+    fixture.pass(word);
+    fixture.pass(COPY);
+    assert_eq!(fixture.isr(), EVERY);
+}

@@ -53,6 +53,7 @@ impl Topics {
     pub(crate) fn broker_resumed(&mut self, id: NodeId, now: Instant) {
         if self.brokers.life(id) == Life::Frozen {
             self.brokers.set_life(id, Life::Running, now);
+            self.unsettle_all();
         }
     }
 
