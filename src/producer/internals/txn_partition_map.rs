@@ -64,6 +64,11 @@ impl TxnPartitionMap {
         self.entries.remove(tp);
     }
 
+    /// Forgets the numbering of every partition, and not which topics there are: those need not be looked at again.
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+    }
+
     /// The partitions with numbers whose topic was deleted and made again, as far as this snapshot tells something new.
     pub(crate) fn recreated(&mut self, snapshot: &MetadataSnapshot) -> Vec<TopicPartition> {
         if self.seen.replace(snapshot.version) == Some(snapshot.version) {

@@ -19,7 +19,6 @@ use crate::producer::internals::transaction_manager::state::{
     Membership, State, Step, TransactionVersion,
 };
 use crate::producer::internals::transaction_manager::treatment::{Treatment, treatment};
-use crate::producer::internals::txn_partition_map::TxnPartitionMap;
 
 /// When it is, and a random number in `0.0..1.0` that spreads the next try.
 type Moment = (Instant, f64);
@@ -284,7 +283,7 @@ impl TransactionManager {
 
     /// Every partition starts at 0 under the next identity. Late answers find no entry any more.
     fn forget_sequences(&mut self) {
-        self.partitions = TxnPartitionMap::default();
+        self.partitions.clear();
         self.troubled.clear();
     }
 
