@@ -208,6 +208,8 @@ impl BrokerCore {
                 let due = now.monotonic + by.min(LONGEST_WAIT);
                 self.parked.push(Parked::Late { request, due });
             }
+            // With acks=0 nobody waits for an answer, so the end of the connection has to tell.
+            Some(Action::Error(_)) if is_without_answer(&request) => replies.push(close(&request)),
             Some(Action::Error(kind)) => {
                 let action = ReplyAction::Send(kafka_apis::error_response(&request, kind));
                 replies.push(reply(&request, action));
@@ -316,6 +318,10 @@ fn reply(request: &Incoming, action: ReplyAction) -> Reply {
         header: request.header.clone(),
         action,
     }
+}
+
+fn is_without_answer(request: &Incoming) -> bool {
+    matches!(&request.body, RequestBody::Produce(body) if body.acks == 0)
 }
 
 fn close(request: &Incoming) -> Reply {
