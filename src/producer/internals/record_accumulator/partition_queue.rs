@@ -172,7 +172,7 @@ impl LockedQueue<'_> {
 
     /// Puts a batch that was out already where its number belongs, and before all that have none.
     ///
-    /// Java: `insertInSequenceOrder`; without numbers the batch goes to the front.
+    /// Java: `insertInSequenceOrder`; without numbers the batch goes before those that were made later.
     pub(super) fn insert_in_sequence_order(&mut self, batch: ProducerBatch) {
         let first = batch.identity().map(|(_, first)| first);
         let at = self
@@ -180,6 +180,8 @@ impl LockedQueue<'_> {
             .batches
             .partition_point(|queued| match (queued.identity(), first) {
                 (Some((_, queued)), Some(first)) => queued < first,
+                // Several may come back in any order; the oldest expires first, and only the head is watched.
+                (None, None) => queued.created() < batch.created(),
                 _ => false,
             });
         self.queue.batches.insert(at, batch);

@@ -113,3 +113,22 @@ fn retries_do_not_make_a_batch_younger() {
     assert_eq!(expired.len(), 1);
     assert_eq!(expired[0].attempts().len(), attempts);
 }
+
+/// Two requests of a partition fail, the newer one last: its batch must not hide the older one, which expires first.
+#[test]
+fn batches_that_come_back_in_any_order_expire_in_the_order_of_their_creation() {
+    let mut fixture = Fixture::new(&[1], expiring(1000));
+    drop(fixture.append(0, VALUE));
+    fixture.pass_ms(100);
+    let older = fixture.pass().remove(0);
+    drop(fixture.append(0, VALUE));
+    fixture.pass_ms(100);
+    let newer = fixture.pass().remove(0);
+    fixture.reenqueue(older);
+    fixture.reenqueue(newer);
+    fixture.ready();
+    fixture.pass_ms(800);
+    assert_eq!(fixture.expired().len(), 1, "the older one is due");
+    fixture.pass_ms(100);
+    assert_eq!(fixture.expired().len(), 1);
+}
