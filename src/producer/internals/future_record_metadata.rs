@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::cluster::TopicPartition;
 use crate::common::kafka_error::{KafkaError, TimeLimit};
+use crate::common::planted::planted;
 use crate::common::time::{SystemTime, Time, deadline};
 use crate::producer::internals::produce_request_result::{Outcome, Part, ProduceRequestResult};
 use crate::producer::record_metadata::RecordMetadata;
@@ -197,7 +198,13 @@ impl AppendedRecord {
                 log_append_time,
             } => Ok(RecordMetadata::new(
                 result.topic_partition().clone(),
-                base_offset.map(|base| base + i64::from(self.index)),
+                base_offset.map(|base| {
+                    if planted!("offset-of-the-batch") {
+                        base
+                    } else {
+                        base + i64::from(self.index)
+                    }
+                }),
                 log_append_time.unwrap_or(self.timestamp),
                 u32::try_from(self.key_size).ok(),
                 u32::try_from(self.value_size).ok(),

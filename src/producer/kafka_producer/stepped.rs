@@ -5,26 +5,31 @@
 //! Threads: one, the test's. Locks: as `KafkaProducer`.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::client::host_resolver::HostResolver;
 use crate::common::kafka_error::KafkaError;
 use crate::common::serialization::ByteArraySerializer;
 use crate::common::time::Time;
 use crate::network::selectable::Selectable;
+use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::key_hash::KeyHash;
 use crate::producer::internals::produce_request_result::{Outcome, ProduceRequestResult};
+use crate::producer::internals::producer_batch::Callback;
 use crate::producer::internals::sender::SenderControl;
 use crate::producer::kafka_producer::KafkaProducer;
 use crate::producer::kafka_producer::plugins::{Placement, Unconfigured};
-use crate::producer::kafka_producer::wiring::{ProducerSender, Surroundings, assemble, new_io};
+use crate::producer::kafka_producer::send::Outgoing;
+pub(crate) use crate::producer::kafka_producer::wiring::ProducerSender as IoHalf;
+use crate::producer::kafka_producer::wiring::{Surroundings, assemble, new_io};
 use crate::producer::producer_config::ProducerConfig;
+use crate::producer::producer_record::ProducerRecord;
 
 /// The two halves of a producer of bytes.
 #[derive(Debug)]
 pub(crate) struct Stepped<S> {
     pub(crate) producer: KafkaProducer<[u8], [u8]>,
-    pub(crate) sender: ProducerSender<S>,
+    pub(crate) sender: IoHalf<S>,
     pub(crate) control: Arc<SenderControl>,
 }
 
@@ -88,6 +93,17 @@ impl Flush {
 }
 
 impl KafkaProducer<[u8], [u8]> {
+    /// As `send_with_callback`, without any waiting: where that is needed the record is refused with a timeout or for lack
+    /// of memory, and the callback is told so at once.
+    pub(crate) fn send_at_once(
+        &self,
+        mut record: ProducerRecord<'_, Vec<u8>, Vec<u8>>,
+        callback: Callback,
+    ) -> Result<FutureRecordMetadata, KafkaError> {
+        let mut record = Outgoing::of(&mut record, Some(callback), Duration::ZERO);
+        self.inner.send(&mut record)
+    }
+
     /// The part of `flush` before its wait.
     pub(crate) fn begin_flush(&self) -> Flush {
         let results = self.inner.accumulator.incomplete().results();
@@ -100,19 +116,9 @@ impl KafkaProducer<[u8], [u8]> {
         self.inner.begin_close();
     }
 
-    /// Whether `close` would return.
-    pub(crate) fn has_ended(&self, now: Instant) -> bool {
-        self.inner.control.await_termination(now)
-    }
-
     /// Buffer memory that is free, that there is, and how many wait for some.
     pub(crate) fn memory(&self) -> (usize, usize, usize) {
         let pool = self.inner.accumulator.pool();
         (pool.available(), pool.total(), pool.queued())
-    }
-
-    /// `max.block.ms`
-    pub(crate) fn max_block(&self) -> Duration {
-        self.inner.limits.max_block
     }
 }

@@ -41,7 +41,7 @@ use crate::record::compression_type::CompressionType;
 
 type ProducerClient<S> = NetworkClient<S, Arc<ProducerMetadata>>;
 /// The I/O thread's work over one kind of network.
-pub(super) type ProducerSender<S> = Sender<ProducerClient<S>>;
+pub(crate) type ProducerSender<S> = Sender<ProducerClient<S>>;
 
 /// Makes a producer and starts its I/O thread. Where that fails the plug-ins are closed.
 pub(super) fn start<K: ?Sized, V: ?Sized>(

@@ -18,6 +18,7 @@ impl ProducerBatch {
         match self.persisted() {
             _ if planted!("maybe-written-renumbered") => Ok(UnwrittenBatch(self)),
             Persisted::No => Ok(UnwrittenBatch(self)),
+            Persisted::Maybe if planted!("restart-renumbers-all") => Ok(UnwrittenBatch(self)),
             Persisted::Maybe => Err(self),
         }
     }

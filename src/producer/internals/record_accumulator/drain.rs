@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::common::cluster::NodeId;
+use crate::common::planted::planted;
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::record_accumulator::partition_queue::{
     LockedQueue, PartitionQueue, Place,
@@ -88,7 +89,8 @@ impl RecordDrainer {
         let batch = self.take_numbered_head(partition, &mut queue);
         if let Some(batch) = &batch {
             queue.learn_size(batch, self.accumulator.is_pressed());
-            queue.muted = self.accumulator.config.guarantee_message_order;
+            queue.muted = self.accumulator.config.guarantee_message_order
+                && !planted!("several-in-flight-in-spite-of-order");
         }
         self.examine(partition, &mut queue, now, now);
         batch.ok_or(NotTaken::HasNone)
@@ -110,7 +112,7 @@ impl RecordDrainer {
             return None;
         }
         let mut batch = queue.pop_front()?;
-        match identity {
+        match identity.filter(|_| !planted!("new-numbers-for-each-attempt")) {
             Some((identity, first)) => manager.handle_resent(BatchId {
                 tp,
                 identity,

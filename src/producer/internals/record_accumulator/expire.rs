@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::common::planted::planted;
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::record_accumulator::partition_queue::{
     LockedQueue, PartitionQueue,
@@ -30,6 +31,7 @@ impl RecordDrainer {
             while queue
                 .head()
                 .is_some_and(|head| head.is_expired(timeout, now))
+                && !planted!("queued-batches-never-expire")
             {
                 expired.extend(queue.pop_front());
             }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crate::client::metadata_snapshot::MetadataSnapshot;
 use crate::common::cluster::{NodeId, TopicPartition};
 use crate::common::fast_hash::FastMap;
+use crate::common::planted::planted;
 use crate::common::sync::Mutex;
 use crate::producer::internals::producer_batch::{ProducerBatch, Splitter, UnwrittenBatch};
 use crate::producer::internals::record_accumulator::RecordAccumulator;
@@ -110,7 +111,11 @@ impl RecordDrainer {
             return;
         };
         let mut queue = partition.lock();
-        queue.insert_in_sequence_order(batch);
+        if planted!("retry-goes-to-the-end") {
+            queue.push_back(batch);
+        } else {
+            queue.insert_in_sequence_order(batch);
+        }
         self.look_again(&partition, &mut queue);
     }
 
@@ -144,6 +149,9 @@ impl RecordDrainer {
             }
         }
         // Without numbers each goes to the front, so the last one goes first.
+        if planted!("split-parts-in-reverse") {
+            parts.reverse();
+        }
         parts.into_iter().rev().for_each(|part| self.put_back(part));
         Ok(())
     }

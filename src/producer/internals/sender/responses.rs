@@ -14,6 +14,7 @@ use crate::client::metadata_handle::MetadataHandle;
 use crate::common::cluster::{LeaderEpoch, Node, NodeId, TopicPartition};
 use crate::common::error_kind::ErrorKind;
 use crate::common::kafka_error::{KafkaError, Persisted, TimeLimit};
+use crate::common::planted::planted;
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::sender::in_flight_batches::{
     InFlightBatch, InFlightRequest, Place,
@@ -84,6 +85,9 @@ impl<C: KafkaClient> Sender<C> {
     /// Lets the partitions of a request go on, whatever came of it.
     fn end_request(&mut self, request: &InFlightRequest) {
         if self.config.guarantee_message_order {
+            if planted!("mute-for-ever") {
+                return;
+            }
             for tp in request.partitions() {
                 self.accumulator.unmute(tp);
             }
@@ -177,7 +181,7 @@ impl<C: KafkaClient> Sender<C> {
         match error {
             Errors::None => written(response.base_offset),
             // The broker has the batch from an earlier attempt and has forgotten where it put it.
-            Errors::DuplicateSequenceNumber => written(-1),
+            Errors::DuplicateSequenceNumber if !planted!("duplicate-is-an-error") => written(-1),
             _ => {
                 let said = response.error_message.as_deref();
                 let outcome = match said {
@@ -257,7 +261,7 @@ impl<C: KafkaClient> Sender<C> {
     fn handle_refusal(&mut self, mut batch: ProducerBatch, refusal: Refusal, now: Instant) {
         let error = refusal.error;
         self.control.note_error(&refusal.exception, now);
-        if error.is_invalid_metadata() {
+        if error.is_invalid_metadata() && !planted!("stale-leader-is-not-looked-up") {
             log::debug!("{}: {error}, asking for metadata", batch.topic_partition());
             self.metadata.request_update();
         }
@@ -266,7 +270,8 @@ impl<C: KafkaClient> Sender<C> {
         } else {
             batch.attempt_refused(now, refusal.outcome.as_str());
         }
-        let is_expired = batch.is_expired(self.config.delivery_timeout, now);
+        let is_expired = batch.is_expired(self.config.delivery_timeout, now)
+            && !planted!("retry-after-the-deadline");
         if error == Errors::MessageTooLarge && batch.record_count() > 1 && !is_expired {
             self.split(batch, &refusal);
         } else if !is_expired && self.can_retry(&batch, &refusal) {
@@ -297,7 +302,9 @@ impl<C: KafkaClient> Sender<C> {
         match manager.can_retry(id, kind, log_start) {
             Verdict::Retry => true,
             // It waits for a new identity, which a batch that may have been written must not get.
-            Verdict::Renumber => batch.persisted() == Persisted::No,
+            Verdict::Renumber => {
+                batch.persisted() == Persisted::No || planted!("renumber-what-may-be-written")
+            }
             Verdict::Fail => false,
         }
     }
@@ -379,7 +386,9 @@ impl<C: KafkaClient> Sender<C> {
 
     /// Gives up on a batch whose request goes on.
     pub(super) fn abandon(&self, batch: &mut ProducerBatch, now: Instant) {
-        batch.attempt_lost(now, "no answer so far");
+        if !planted!("expired-on-the-wire-means-not-written") {
+            batch.attempt_lost(now, "no answer so far");
+        }
         self.with_manager(batch, |manager, id| manager.handle_abandoned(id));
     }
 
@@ -484,7 +493,8 @@ fn no_answer(failure: &RequestFailure) -> Refusal {
         error,
         exception,
         outcome: failure.to_string(),
-        may_be_written: !matches!(failure, RequestFailure::VersionMismatch(_)),
+        may_be_written: !matches!(failure, RequestFailure::VersionMismatch(_))
+            && !planted!("no-answer-means-not-written"),
         response: None,
     }
 }

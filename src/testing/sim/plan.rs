@@ -1,0 +1,122 @@
+//! What a seed draws before it runs: the cluster, the network, the configurations, the work, and what goes wrong when.
+//!
+//! Java: none.
+//! Differs: drawn as a whole first, so that a failing seed can be made smaller and still be the same seed.
+//! Threads: plain data. Locks: none.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use crate::broker::cluster::brokers::Timings;
+use crate::testing::sim::network::Profile;
+use crate::testing::sim::queue::{Micros, ms, secs};
+
+mod config;
+mod faults;
+mod work;
+
+pub(super) use self::config::ProducerPlan;
+pub(super) use self::faults::{Fault, FaultPlan};
+pub(super) use self::work::{AppPlan, Op, RecordPlan};
+
+/// Everything that is decided beforehand.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    pub(super) seed: u64,
+    pub(super) brokers: i32,
+    pub(super) broker_slowness: Micros,
+    pub(super) max_message_bytes: usize,
+    pub(super) min_insync_replicas: usize,
+    pub(super) timings: Timings,
+    pub(super) topics: Vec<TopicPlan>,
+    pub(super) network: Profile,
+    pub(super) producers: Vec<ProducerPlan>,
+    pub(super) apps: Vec<AppPlan>,
+    pub(super) faults: Vec<FaultPlan>,
+    /// When all faults end.
+    pub(super) heal_at: Micros,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct TopicPlan {
+    pub(super) name: String,
+    pub(super) partitions: i32,
+    pub(super) made_on_demand: bool,
+}
+
+impl Plan {
+    pub(super) fn draw(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed ^ 0x5117);
+        let rng = &mut rng;
+        let brokers = *rng.choice(&[1, 1, 2, 3, 3, 3, 4, 5]).expect("some");
+        let count = rng.usize(1..=3);
+        let topics = (0..count).map(|n| TopicPlan {
+            name: format!("topic{n}"),
+            partitions: rng.i32(1..=4),
+            made_on_demand: rng.u32(0..8) == 0,
+        });
+        let topics: Vec<_> = topics.collect();
+        let heal_at = *rng.choice(&[secs(2), secs(20), secs(60)]).expect("some");
+        let producers = *rng.choice(&[1, 1, 1, 2, 3]).expect("some");
+        let producers: Vec<_> = (0..producers)
+            .map(|number| ProducerPlan::draw(rng, number, brokers))
+            .collect();
+        let apps = work::draw(rng, &producers, &topics, heal_at);
+        let mut plan = Self {
+            seed,
+            brokers,
+            broker_slowness: *rng.choice(&[0, 200, ms(5)]).expect("some"),
+            max_message_bytes: *rng.choice(&[1_048_588, 1_048_588, 700]).expect("some"),
+            min_insync_replicas: rng.usize(1..=2),
+            timings: timings(rng),
+            topics,
+            network: profile(rng),
+            producers,
+            apps,
+            faults: Vec::new(),
+            heal_at,
+        };
+        plan.faults = faults::draw(rng, &plan);
+        plan
+    }
+
+    /// Whether what only a leader has may be lost.
+    pub(super) fn leaders_change(&self) -> bool {
+        self.faults.iter().any(|planned| {
+            matches!(
+                planned.fault,
+                Fault::Kill { .. }
+                    | Fault::Freeze { .. }
+                    | Fault::MoveLeader { .. }
+                    | Fault::Isolate { .. }
+            )
+        })
+    }
+}
+
+fn timings(rng: &mut Rng) -> Timings {
+    let up_to = |rng: &mut Rng, most: u64| Duration::from_micros(rng.u64(0..=most));
+    let replication = *rng.choice(&[0, ms(2), ms(50)]).expect("some");
+    let metadata = *rng.choice(&[0, ms(5), ms(300)]).expect("some");
+    Timings {
+        replication: up_to(rng, replication),
+        replica_lag_max: Duration::from_millis(500),
+        session_timeout: up_to(rng, secs(9)),
+        crash_notice: up_to(rng, secs(2)),
+        metadata: up_to(rng, metadata),
+    }
+}
+
+fn profile(rng: &mut Rng) -> Profile {
+    let often = |rng: &mut Rng, most: u32| if rng.bool() { 0 } else { rng.u32(0..most) };
+    let shortest = *rng.choice(&[20, 100, ms(1), ms(20)]).expect("some");
+    Profile {
+        delay: (shortest, shortest * rng.u64(1..5)),
+        spikes: (often(rng, 50), ms(rng.u64(1..800))),
+        partial_writes: often(rng, 300),
+        pieces: often(rng, 200),
+        window: *rng.choice(&[400, 4000, 65_536, 1 << 20]).expect("some"),
+        duplicate_attempts: often(rng, 100),
+    }
+}
