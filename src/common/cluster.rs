@@ -5,6 +5,7 @@
 //! Differs: each number has a type of its own; sequences are counted without wrapping and wrap only on the wire.
 //! Threads: plain data. Locks: none.
 
+use crate::common::planted::planted;
 use std::fmt;
 use std::sync::Arc;
 
@@ -172,7 +173,7 @@ impl ProducerIdAndEpoch {
     };
 
     pub(crate) fn is_valid(self) -> bool {
-        self.producer_id >= 0 && self.epoch >= 0
+        self.producer_id >= 0 && (self.epoch >= 0 || planted!("negative-epoch-is-used"))
     }
 }
 

@@ -89,7 +89,8 @@ impl ProducerMetadata {
                 return Err(snapshot.fatal_error.clone().unwrap_or_else(closed));
             }
             // An error that is older than the question may have passed: the answer to the question will tell.
-            if snapshot.version > last_version {
+            let is_old_error = planted!("old-error-answers") && snapshot.fatal_error.is_some();
+            if snapshot.version > last_version || is_old_error {
                 return match &snapshot.fatal_error {
                     Some(error) => Err(error.clone()),
                     None => Ok(snapshot),
@@ -176,6 +177,7 @@ pub(crate) fn fatal_topic_error(snapshot: &MetadataSnapshot, topic: &str) -> Opt
             ErrorKind::TopicAuthorization,
             format!("not authorized to access topic {topic}"),
         )),
+        error if planted!("topic-error-is-final") => Some(error.exception(None)),
         _ => None,
     }
 }

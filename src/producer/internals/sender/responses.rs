@@ -134,6 +134,9 @@ impl<C: KafkaClient> Sender<C> {
                 request.node
             );
         }
+        if planted!("left-out-is-forgotten") {
+            return;
+        }
         let left_out = disconnected("the response left this partition out");
         self.fail_attempts(request, &left_out, now);
     }
@@ -192,7 +195,8 @@ impl<C: KafkaClient> Sender<C> {
                     error,
                     exception: errors::refused(tp, error, said),
                     outcome,
-                    may_be_written: leaves_open(error, self.config.acks),
+                    may_be_written: leaves_open(error, self.config.acks)
+                        && !planted!("unknown-code-is-certain"),
                     response: Some(response),
                 })
             }
