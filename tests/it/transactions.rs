@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use ottla::embedded::{Api, EmbeddedCluster, Fault};
@@ -46,6 +46,12 @@ fn ready(cluster: &EmbeddedCluster) -> Text {
 
 fn record(value: &str) -> ProducerRecord<'_, &str, &str> {
     ProducerRecord::new(TOPIC, "key", value).with_partition(0)
+}
+
+/// A transaction of one record.
+fn commit_one(producer: &Text, value: &str) {
+    let sent = producer.in_transaction(|transaction| transaction.send(record(value)));
+    assert!(sent.unwrap().is_done(), "a commit is a flush");
 }
 
 /// What a consumer that reads committed records sees in partition 0.
@@ -172,17 +178,13 @@ fn in_transaction_commits_on_ok_and_aborts_on_an_error_and_on_a_panic() {
         "the error stays what it is"
     );
     let panicked = catch_unwind(AssertUnwindSafe(|| {
-        producer.in_transaction(|transaction| {
+        producer.in_transaction(|transaction| -> Result<(), KafkaError> {
             transaction.send(record("panic"))?.get()?;
-            let nothing: Option<()> = None;
-            nothing.expect("a panic of the application");
-            Ok::<_, KafkaError>(())
+            panic!("of the application")
         })
     }));
     assert!(panicked.is_err());
-    producer
-        .in_transaction(|transaction| transaction.send(record("again")))
-        .unwrap();
+    commit_one(&producer, "again");
     assert_eq!(settled(&cluster), ["ok", "again"]);
 }
 
@@ -201,9 +203,7 @@ fn a_record_outside_of_a_transaction_is_refused_and_leaves_nothing_behind() {
     assert!(producer.send(record("before begin")).is_err());
     assert!(producer.commit_transaction().is_err() && producer.abort_transaction().is_err());
     producer.flush().unwrap();
-    producer
-        .in_transaction(|t| t.send(record("inside")))
-        .unwrap();
+    commit_one(&producer, "inside");
     assert_eq!(settled(&cluster), ["inside"]);
     let plain = text_producer(&cluster.bootstrap_servers(), &[]);
     assert_eq!(
@@ -230,9 +230,7 @@ fn a_record_that_was_refused_spoils_the_transaction_until_it_is_aborted() {
     assert!(refused.is_abortable() && !refused.is_fatal(), "{refused}");
     assert!(error(producer.send(record("more"))).is_abortable());
     producer.abort_transaction().unwrap();
-    producer
-        .in_transaction(|t| t.send(record("small")))
-        .unwrap();
+    commit_one(&producer, "small");
     assert_eq!(settled(&cluster), ["small"]);
 }
 
@@ -279,7 +277,7 @@ fn a_lost_answer_to_the_end_harms_neither_this_transaction_nor_the_next() {
         let producer = ready(&cluster);
         for value in ["a", "b", "c"] {
             cluster.inject(Fault::on(Api::EndTxn).lose_response().times(1));
-            producer.in_transaction(|t| t.send(record(value))).unwrap();
+            commit_one(&producer, value);
         }
         assert_eq!(settled(&cluster), ["a", "b", "c"], "version {version}");
         let inits = cluster.requests(Api::InitProducerId);
@@ -331,7 +329,7 @@ fn the_version_may_change_while_the_producer_runs() {
         // Brokers say it to new connections only.
         cluster.inject(Fault::on(Api::EndTxn).drop_connection().times(1));
         let value = format!("value {round}");
-        producer.in_transaction(|t| t.send(record(&value))).unwrap();
+        commit_one(&producer, &value);
         expected.push(value);
     }
     assert_eq!(settled(&cluster), expected);
@@ -364,8 +362,8 @@ fn closing_aborts_the_open_transaction() {
 fn transactional_calls_are_refused_in_callbacks() {
     let cluster = cluster(2);
     let producer = ready(&cluster);
-    let refused = Arc::new(Mutex::new(Vec::new()));
-    let (handle, kinds) = (producer.clone(), Arc::clone(&refused));
+    let (tell, told) = mpsc::channel();
+    let handle = producer.clone();
     producer.begin_transaction().unwrap();
     let sent = producer.send_with_callback(record("x"), move |_| {
         let outcomes = [
@@ -374,12 +372,12 @@ fn transactional_calls_are_refused_in_callbacks() {
             handle.init_transactions(),
             handle.in_transaction(|_| Ok::<_, KafkaError>(())),
         ];
-        let outcomes = outcomes.into_iter().map(|outcome| error(outcome).kind());
-        kinds.lock().unwrap().extend(outcomes);
+        tell.send(outcomes.map(|outcome| error(outcome).kind()))
+            .unwrap();
     });
     sent.unwrap().get().unwrap();
     producer.commit_transaction().unwrap();
-    assert_eq!(*refused.lock().unwrap(), [ErrorKind::IllegalState; 4]);
+    assert_eq!(told.recv().unwrap(), [ErrorKind::IllegalState; 4]);
 }
 
 /// Java: `TransactionsTest.testConsecutivelyRunInitTransactions`, `KafkaProducerTest.testInitTransactionTimeout`. Scenario: TX10.
@@ -401,7 +399,7 @@ fn an_init_that_timed_out_is_repeated() {
     producer
         .init_transactions_timeout(Duration::from_secs(20))
         .unwrap();
-    producer.in_transaction(|t| t.send(record("x"))).unwrap();
+    commit_one(&producer, "x");
     let again = error(producer.init_transactions());
     assert_eq!(again.kind(), ErrorKind::IllegalState, "once is enough");
 }
@@ -418,9 +416,7 @@ fn after_records_were_lost_the_next_transaction_starts_afresh() {
         ];
         let producer = with(&cluster, &limits);
         producer.init_transactions().unwrap();
-        producer
-            .in_transaction(|t| t.send(record("first")))
-            .unwrap();
+        commit_one(&producer, "first");
         producer.begin_transaction().unwrap();
         cluster.inject(Fault::on(Api::Produce).never_answer());
         let lost = producer.send(record("lost")).unwrap();
@@ -429,9 +425,7 @@ fn after_records_were_lost_the_next_transaction_starts_afresh() {
         let refused = error(producer.commit_transaction());
         assert!(refused.is_abortable(), "{refused}");
         producer.abort_transaction().unwrap();
-        producer
-            .in_transaction(|t| t.send(record("second")))
-            .unwrap();
+        commit_one(&producer, "second");
         assert_eq!(settled(&cluster), ["first", "second"], "version {version}");
     }
 }
@@ -515,7 +509,7 @@ fn a_broker_that_cannot_keep_prepared_transactions_says_so() {
     assert_eq!(refused.kind(), ErrorKind::UnsupportedVersion);
     let producer = with(&cluster, &settings);
     producer.init_transactions().unwrap();
-    producer.in_transaction(|t| t.send(record("x"))).unwrap();
+    commit_one(&producer, "x");
     assert_eq!(settled(&cluster), ["x"]);
     let refused = error(ready(&cluster).init_transactions_keeping_prepared());
     assert_eq!(refused.kind(), ErrorKind::InvalidTxnState);
@@ -533,9 +527,7 @@ fn a_commit_that_comes_late_does_not_commit_the_next_transaction() {
         producer.init_transactions().unwrap();
         let late = Duration::from_millis(1000);
         cluster.inject(Fault::on(Api::EndTxn).handle_late(late).times(1));
-        producer
-            .in_transaction(|t| t.send(record("first")))
-            .unwrap();
+        commit_one(&producer, "first");
         producer.begin_transaction().unwrap();
         producer.send(record("second")).unwrap().get().unwrap();
         // Another producer's request came later and waits as long: when that is answered the late commit was handled.
@@ -545,5 +537,23 @@ fn a_commit_that_comes_late_does_not_commit_the_next_transaction() {
         assert!(!committed(&cluster).contains(&"second".to_owned()));
         producer.abort_transaction().unwrap();
         assert_eq!(settled(&cluster), ["first"], "version {version}");
+    }
+}
+
+/// The end of a transaction must not overtake the record that was sent right before it, nor the next transaction's first
+/// record be taken for one of the last. Scenario: TX6.
+#[test]
+fn a_commit_right_behind_each_record_loses_none() {
+    for version in VERSIONS {
+        let cluster = cluster(version);
+        let producer = ready(&cluster);
+        let values: Vec<_> = (0..400).map(|n| format!("value {n}")).collect();
+        for value in &values {
+            producer.begin_transaction().unwrap();
+            let sent = producer.send(record(value)).unwrap();
+            producer.commit_transaction().unwrap();
+            assert!(sent.is_done());
+        }
+        assert_eq!(settled(&cluster), values, "version {version}");
     }
 }

@@ -79,7 +79,6 @@ impl IncompleteBatches {
         self.count.load(Ordering::Acquire)
     }
 
-    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }

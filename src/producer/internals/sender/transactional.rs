@@ -237,7 +237,7 @@ impl<C: KafkaClient> Sender<C> {
     }
 
     fn has_incomplete(&self) -> bool {
-        self.accumulator.accumulator().incomplete().len() > 0
+        !self.accumulator.accumulator().incomplete().is_empty()
     }
 }
 
