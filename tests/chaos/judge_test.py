@@ -195,14 +195,14 @@ TRANSACTIONAL = ("unseen commit", "torn transaction", "aborted read", "late comm
 
 class TheJudge(unittest.TestCase):
     def test_finds_nothing_in_good_histories(self):
-        for seed in range(50):
+        for seed in range(20):
             self.assertEqual(Judge(plain(seed)).judge().findings, {})
             self.assertEqual(Judge(transactional(seed)).judge().findings, {})
 
     def test_finds_every_anomaly_in_spoilt_histories(self):
         for anomaly in ANOMALIES:
             spoil = globals()["spoil_" + anomaly.replace(" ", "_")]
-            for seed in range(50):
+            for seed in range(20):
                 with self.subTest(anomaly=anomaly, seed=seed):
                     history = (transactional if anomaly in TRANSACTIONAL else plain)(seed)
                     spoil(history, random.Random(seed))
