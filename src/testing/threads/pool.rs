@@ -1,6 +1,7 @@
 //! The queue for buffer memory: first come, first served; nobody is forgotten; nothing leaks.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use shuttle::thread;
 
@@ -103,23 +104,29 @@ fn whoever_gives_up_leaves_nothing_behind() {
 
 #[test]
 fn a_wish_behind_one_that_gives_up_is_served() {
-    explore("pool: leaving", Deadlines::MayPass, || {
+    explore("pool: leaving", Deadlines::NeverPass, || {
         let pool = BufferPool::new(2 * UNIT, 2 * UNIT);
         let held = allocate(&pool, 1, &|| {}).unwrap();
+        let queued = Arc::new(Bell::new());
         // Cannot be served while `held` is held, so it gives up.
         let large = {
-            let pool = Arc::clone(&pool);
-            thread::spawn(move || assert!(allocate(&pool, 2, &|| {}).is_err()))
-        };
-        let small = {
-            let pool = Arc::clone(&pool);
+            let (pool, joined) = (Arc::clone(&pool), Arc::clone(&queued));
             thread::spawn(move || {
-                // Patient: tries until there is memory, which is there once nobody stands before it.
-                while allocate(&pool, 1, &|| {}).is_err() {}
+                let patience = Patience {
+                    now: SystemTime.now() - Duration::from_secs(3600),
+                    max_block: Duration::ZERO,
+                    on_wait: &|| joined.ring(),
+                };
+                assert!(pool.allocate(2 * UNIT, &patience).is_err());
             })
         };
-        large.join().unwrap();
+        queued.wait(None);
+        let small = {
+            let pool = Arc::clone(&pool);
+            thread::spawn(move || drop(allocate(&pool, 1, &|| {}).unwrap()))
+        };
         small.join().unwrap();
+        large.join().unwrap();
         drop(held);
         assert_full(&pool);
     });

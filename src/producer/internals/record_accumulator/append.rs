@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use crate::common::error_kind::ErrorKind;
 use crate::common::kafka_error::KafkaError;
-use crate::common::planted::planted;
 use crate::common::time::deadline;
 use crate::producer::internals::buffer_pool::PooledBuffer;
 use crate::producer::internals::built_in_partitioner::Sticky;
@@ -143,7 +142,7 @@ impl Append<'_> {
         buffer: &mut Option<PooledBuffer>,
         now: Instant,
     ) -> Result<Attempt, KafkaError> {
-        if self.accumulator.is_closed() && !planted!("append-behind-a-close") {
+        if self.accumulator.is_closed() {
             return Err(closed());
         }
         if self.has_moved() {

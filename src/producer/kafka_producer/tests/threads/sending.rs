@@ -145,5 +145,9 @@ fn threads_that_wait_for_metadata_all_hear_of_it() {
     });
 }
 
-/// Memory for one batch, so that everybody has to wait for the one before.
-const TINY: [(&str, &str); 2] = [("buffer.memory", "512"), ("batch.size", "512")];
+/// Memory for one batch, which leaves for the sake of those who wait for memory and for no other reason.
+const TINY: [(&str, &str); 3] = [
+    ("buffer.memory", "512"),
+    ("batch.size", "512"),
+    ("linger.ms", "60000"),
+];
