@@ -33,6 +33,8 @@ pub(crate) struct RecordToAppend<'a, H> {
     pub(crate) key: Option<&'a [u8]>,
     pub(crate) value: Option<&'a [u8]>,
     pub(crate) headers: &'a [H],
+    /// The bytes of key, value and headers with their lengths, which are the same wherever the record stands.
+    content_size: usize,
 }
 
 /// Where a record stands in its batch.
@@ -42,37 +44,55 @@ pub(crate) struct RecordDeltas {
     pub(crate) offset: u32,
 }
 
-impl<H: RecordHeader> RecordToAppend<'_, H> {
-    /// The most bytes that the record can take, wherever it stands in a batch.
-    pub(crate) fn size_upper_bound(&self) -> usize {
-        MAX_RECORD_OVERHEAD + self.content_size()
-    }
-
-    /// What has to be known before the first byte is written, so that it is worked out once.
+impl<'a, H: RecordHeader> RecordToAppend<'a, H> {
     #[inline(always)]
-    pub(crate) fn measured(&self, deltas: RecordDeltas) -> Measured {
-        let timestamp = zigzag(deltas.timestamp);
-        let offset = zigzag_length(u64::from(deltas.offset));
-        Measured {
-            body: SIZE_OF_ATTRIBUTES
-                + size_of_group(timestamp)
-                + size_of_group(offset)
-                + self.content_size(),
+    pub(crate) fn new(
+        timestamp: i64,
+        key: Option<&'a [u8]>,
+        value: Option<&'a [u8]>,
+        headers: &'a [H],
+    ) -> Self {
+        let size_of_headers = match headers {
+            [] => SIZE_OF_NO_HEADERS,
+            headers => size_of_headers(headers),
+        };
+        Self {
             timestamp,
-            offset,
+            key,
+            value,
+            headers,
+            content_size: size_of_nullable(key) + size_of_nullable(value) + size_of_headers,
         }
     }
 
-    /// Appends the record to memory that has room for it.
+    /// The most bytes that the record can take, wherever it stands in a batch.
+    #[inline]
+    pub(crate) fn size_upper_bound(&self) -> usize {
+        MAX_RECORD_OVERHEAD + self.content_size
+    }
+
+    /// The front of the record at this place of a batch, which also tells the size of the whole.
     #[inline(always)]
-    pub(crate) fn write(&self, measured: Measured, output: &mut Vec<u8>) {
-        let mut bytes = [0; SHORT_SIZE];
-        let mut short = ShortBytes::new(&mut bytes);
-        short.put_length(measured.body);
-        short.put(NO_ATTRIBUTES);
-        short.put_group(measured.timestamp);
-        short.put_group(measured.offset);
-        short.put_nullable_length(self.key);
+    pub(crate) fn front(&self, deltas: RecordDeltas) -> RecordFront {
+        let mut front = RecordFront {
+            bytes: ShortBytes::after(LONGEST_LENGTH),
+            total: 0,
+        };
+        front.bytes.put(NO_ATTRIBUTES);
+        front.bytes.put_group(zigzag(deltas.timestamp));
+        front
+            .bytes
+            .put_group(zigzag_length(u64::from(deltas.offset)));
+        let body = front.bytes.len() + self.content_size;
+        front.bytes.put_nullable_length(self.key);
+        front.total = body + front.bytes.put_length_before(body);
+        front
+    }
+
+    /// Appends the record, of which this is the front, to memory that has room for it.
+    #[inline(always)]
+    pub(crate) fn write(&self, front: RecordFront, output: &mut Vec<u8>) {
+        let mut short = front.bytes;
         if let Some(key) = self.key {
             short.flush(output);
             output.extend_from_slice(key);
@@ -88,33 +108,20 @@ impl<H: RecordHeader> RecordToAppend<'_, H> {
             write_headers(self.headers, output);
         }
     }
-
-    /// Key, value and headers with their lengths.
-    #[inline]
-    fn content_size(&self) -> usize {
-        let headers = match self.headers {
-            [] => SIZE_OF_NO_HEADERS,
-            headers => size_of_headers(headers),
-        };
-        size_of_nullable(self.key) + size_of_nullable(self.value) + headers
-    }
 }
 
-/// The numbers at the front of a record.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Measured {
-    /// The bytes after the length.
-    body: usize,
-    /// The deltas in zigzag.
-    timestamp: u64,
-    offset: u64,
+/// A record up to its key: length, attributes, the deltas, the length of the key.
+#[derive(Debug)]
+pub(crate) struct RecordFront {
+    bytes: ShortBytes,
+    total: usize,
 }
 
-impl Measured {
+impl RecordFront {
     /// The bytes of the whole record.
     #[inline]
     pub(crate) fn total(&self) -> usize {
-        size_of_length(self.body) + self.body
+        self.total
     }
 }
 
@@ -126,8 +133,7 @@ fn size_of_headers<H: RecordHeader>(headers: &[H]) -> usize {
 }
 
 fn write_headers<H: RecordHeader>(headers: &[H], output: &mut Vec<u8>) {
-    let mut bytes = [0; SHORT_SIZE];
-    let mut short = ShortBytes::new(&mut bytes);
+    let mut short = ShortBytes::after(0);
     short.put_length(headers.len());
     for header in headers {
         short.put_length(header.key().len());
@@ -265,33 +271,51 @@ fn as_i64(length: usize) -> i64 {
 }
 
 /// A few bytes that are put together on the stack and copied at once, which beats appending one by one.
-struct ShortBytes<'a> {
-    bytes: &'a mut [u8; SHORT_SIZE],
-    len: usize,
+#[derive(Debug)]
+struct ShortBytes {
+    bytes: [u8; SHORT_SIZE],
+    start: usize,
+    end: usize,
 }
 
-impl<'a> ShortBytes<'a> {
+impl ShortBytes {
+    /// No bytes yet, with room for some before them.
     #[inline]
-    fn new(bytes: &'a mut [u8; SHORT_SIZE]) -> Self {
-        Self { bytes, len: 0 }
+    fn after(room: usize) -> Self {
+        Self {
+            bytes: [0; SHORT_SIZE],
+            start: room,
+            end: room,
+        }
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    #[inline]
+    fn set(&mut self, at: usize, byte: u8) {
+        // No front is that long, so nothing ever wraps; the compiler need not check it a second time.
+        if let Some(place) = self.bytes.get_mut(at % SHORT_SIZE) {
+            *place = byte;
+        }
     }
 
     #[inline]
     fn put(&mut self, byte: u8) {
-        if let Some(place) = self.bytes.get_mut(self.len) {
-            *place = byte;
-            self.len += 1;
-        }
+        self.set(self.end, byte);
+        self.end += 1;
     }
 
     /// Base 128, least significant group first.
     #[inline]
     fn put_group(&mut self, value: u64) {
         match value {
-            0..=0x7f => self.put_low(value),
+            0..=0x7f => self.put(low(value)),
             0x80..=0x3fff => {
-                self.put_low(value | 0x80);
-                self.put_low(value >> 7);
+                self.put(low(value | 0x80));
+                self.put(low(value >> 7));
             }
             _ => self.put_long_group(value),
         }
@@ -300,21 +324,26 @@ impl<'a> ShortBytes<'a> {
     #[cold]
     fn put_long_group(&mut self, mut value: u64) {
         while value > 0x7f {
-            self.put_low(value | 0x80);
+            self.put(low(value | 0x80));
             value >>= 7;
         }
-        self.put_low(value);
-    }
-
-    #[inline]
-    fn put_low(&mut self, value: u64) {
-        let [low, ..] = value.to_le_bytes();
-        self.put(low);
+        self.put(low(value));
     }
 
     #[inline]
     fn put_length(&mut self, length: usize) {
         self.put_group(zigzag_length(length as u64));
+    }
+
+    /// Puts a length before the bytes that are there, and tells how many bytes it takes.
+    #[inline]
+    fn put_length_before(&mut self, length: usize) -> usize {
+        let size = size_of_length(length);
+        let end = std::mem::replace(&mut self.end, self.start - size);
+        self.start = self.end;
+        self.put_length(length);
+        self.end = end;
+        size
     }
 
     #[inline]
@@ -328,16 +357,26 @@ impl<'a> ShortBytes<'a> {
     /// Moves the bytes behind those in `output`.
     #[inline]
     fn flush(&mut self, output: &mut Vec<u8>) {
-        if output.capacity() - output.len() >= SHORT_SIZE {
+        let bytes = self.bytes.get(self.start..).unwrap_or_default();
+        match bytes.first_chunk::<COPIED_AT_ONCE>() {
             // Copying a size known at compile time takes two instructions; what is too much is cut off again.
-            let end = output.len() + self.len;
-            output.extend_from_slice(self.bytes);
-            output.truncate(end);
-        } else {
-            output.extend_from_slice(self.bytes.get(..self.len).unwrap_or_default());
+            Some(bytes) if output.capacity() - output.len() >= COPIED_AT_ONCE => {
+                let end = output.len() + self.len();
+                output.extend_from_slice(bytes);
+                output.truncate(end);
+            }
+            _ => output.extend_from_slice(bytes.get(..self.len()).unwrap_or_default()),
         }
-        self.len = 0;
+        self.start = 0;
+        self.end = 0;
     }
+}
+
+/// The low byte.
+#[inline]
+fn low(value: u64) -> u8 {
+    let [low, ..] = value.to_le_bytes();
+    low
 }
 
 #[inline]
@@ -373,7 +412,6 @@ const NULL: u8 = 1;
 
 /// No bit is in use.
 const NO_ATTRIBUTES: u8 = 0;
-const SIZE_OF_ATTRIBUTES: usize = 1;
 
 /// The count of no headers.
 const NO_HEADERS: u8 = 0;
@@ -385,5 +423,11 @@ const MIN_HEADER_SIZE: usize = 2;
 /// The longest length (5), timestamp delta (10) and offset delta (5), and the attributes (1).
 pub(crate) const MAX_RECORD_OVERHEAD: usize = 21;
 
-/// The overhead and two lengths, which are of 5 bytes at most, rounded up to what processors copy at once.
-const SHORT_SIZE: usize = 32;
+/// The bytes of the longest length.
+const LONGEST_LENGTH: usize = 5;
+
+/// The overhead and two lengths, rounded up to what processors copy at once.
+const COPIED_AT_ONCE: usize = 32;
+
+/// What is copied at once, wherever it starts; a power of two.
+const SHORT_SIZE: usize = 2 * COPIED_AT_ONCE;

@@ -31,14 +31,9 @@ impl EndTransactionMarker {
         {
             *to = from;
         }
-        let record = RecordToAppend::<Header> {
-            timestamp,
-            key: Some(&key),
-            value: Some(&value),
-            headers: &[],
-        };
+        let record = RecordToAppend::<Header>::new(timestamp, Some(&key), Some(&value), &[]);
         let mut body = Vec::new();
-        record.write(record.measured(FIRST), &mut body);
+        record.write(record.front(FIRST), &mut body);
         let header = BatchHeader {
             base_offset: 0,
             partition_leader_epoch: NO_PARTITION_LEADER_EPOCH,

@@ -14,7 +14,7 @@ use crate::record::checksum::BatchChecksum;
 use crate::record::compression::{Compression, CompressorPool};
 use crate::record::compression_type::CompressionType;
 use crate::record::default_record::{
-    Measured, RecordContext, RecordDeltas, RecordHeader, RecordToAppend,
+    RecordContext, RecordDeltas, RecordFront, RecordHeader, RecordToAppend,
 };
 use crate::record::default_record_batch::{BatchHeader, RECORD_BATCH_OVERHEAD, Records};
 use crate::record::memory_records::DECOMPRESSION_LIMIT;
@@ -73,13 +73,8 @@ impl MemoryRecordsBuilder {
         value: Option<&[u8]>,
         headers: &[H],
     ) -> usize {
-        let record = RecordToAppend {
-            timestamp,
-            key,
-            value,
-            headers,
-        };
-        self.measure(&record).total()
+        let record = RecordToAppend::new(timestamp, key, value, headers);
+        self.front(&record).total()
     }
 
     /// Whether a record of `size` bytes may still join: the first one always, the others while the estimate allows it.
@@ -103,31 +98,26 @@ impl MemoryRecordsBuilder {
         value: Option<&[u8]>,
         headers: &[H],
     ) -> Result<u32, KafkaError> {
-        let record = RecordToAppend {
-            timestamp,
-            key,
-            value,
-            headers,
-        };
-        self.append_measured(&record, self.measure(&record))
+        let record = RecordToAppend::new(timestamp, key, value, headers);
+        self.append_with_front(&record, self.front(&record))
     }
 
-    /// What has to be known of a record before it can be written as the next one.
+    /// The front of a record as the next one, which tells whether it has room.
     #[inline]
-    pub(crate) fn measure<H: RecordHeader>(&self, record: &RecordToAppend<'_, H>) -> Measured {
-        record.measured(self.deltas(record.timestamp))
+    pub(crate) fn front<H: RecordHeader>(&self, record: &RecordToAppend<'_, H>) -> RecordFront {
+        record.front(self.deltas(record.timestamp))
     }
 
-    /// As [`append`](Self::append), for a record that was [measured](Self::measure) to see whether it has room.
-    pub(crate) fn append_measured<H: RecordHeader>(
+    /// As [`append`](Self::append), for a record whose [front](Self::front) was made to see whether it has room.
+    pub(crate) fn append_with_front<H: RecordHeader>(
         &mut self,
         record: &RecordToAppend<'_, H>,
-        measured: Measured,
+        front: RecordFront,
     ) -> Result<u32, KafkaError> {
-        if self.closed || !self.can_take(record, measured) {
-            return Err(self.refusal(record.timestamp, measured.total()));
+        if self.closed || !self.can_take(record, front.total()) {
+            return Err(self.refusal(record.timestamp, front.total()));
         }
-        Ok(self.write(record, measured))
+        Ok(self.write(record, front))
     }
 
     /// As [`append`](Self::append), where the record has room in the batch and in the memory as it is.
@@ -136,32 +126,32 @@ impl MemoryRecordsBuilder {
         &mut self,
         record: &RecordToAppend<'_, H>,
     ) -> Option<Joined> {
-        let measured = self.measure(record);
-        let size = measured.total();
-        if !self.has_room_for(size) || !self.can_take(record, measured) {
+        let front = self.front(record);
+        let size = front.total();
+        if !self.has_room_for(size) || !self.can_take(record, size) {
             return None;
         }
         Some(Joined {
-            index: self.write(record, measured),
+            index: self.write(record, front),
             size,
             fills: self.write_limit <= self.estimated_size(),
         })
     }
 
     #[inline]
-    fn can_take<H>(&self, record: &RecordToAppend<'_, H>, measured: Measured) -> bool {
+    fn can_take<H>(&self, record: &RecordToAppend<'_, H>, size: usize) -> bool {
         record.timestamp >= NO_TIMESTAMP
             && self.count < MAX_RECORDS
-            && measured.total() <= self.spare_capacity()
+            && size <= self.spare_capacity()
     }
 
     #[inline(always)]
     fn write<H: RecordHeader>(
         &mut self,
         record: &RecordToAppend<'_, H>,
-        measured: Measured,
+        front: RecordFront,
     ) -> u32 {
-        record.write(measured, &mut self.body);
+        record.write(front, &mut self.body);
         if self.count == 0 {
             self.base_timestamp = record.timestamp;
         }
@@ -396,17 +386,7 @@ impl SealedRecords {
 }
 
 /// The most bytes that a batch with this record alone can take, header included and not compressed.
-pub(crate) fn estimate_size_upper_bound<H: RecordHeader>(
-    key: Option<&[u8]>,
-    value: Option<&[u8]>,
-    headers: &[H],
-) -> usize {
-    let record = RecordToAppend {
-        timestamp: NO_TIMESTAMP,
-        key,
-        value,
-        headers,
-    };
+pub(crate) fn estimate_size_upper_bound<H: RecordHeader>(record: &RecordToAppend<'_, H>) -> usize {
     RECORD_BATCH_OVERHEAD + record.size_upper_bound()
 }
 

@@ -147,18 +147,13 @@ fn numbered_value(
     transactional: bool,
     value: &[u8],
 ) -> Vec<u8> {
-    let record = RecordToAppend::<Header> {
-        timestamp: 1_700_000_000_000,
-        key: None,
-        value: Some(value),
-        headers: &[],
-    };
+    let record = RecordToAppend::<Header>::new(1_700_000_000_000, None, Some(value), &[]);
     let first = RecordDeltas {
         timestamp: 0,
         offset: 0,
     };
     let mut body = Vec::new();
-    record.write(record.measured(first), &mut body);
+    record.write(record.front(first), &mut body);
     let header = BatchHeader {
         base_offset: 0,
         partition_leader_epoch: -1,

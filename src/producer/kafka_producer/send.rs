@@ -244,18 +244,15 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
                 }
             };
         }
-        let to_append = RecordToAppend {
-            timestamp: match record.timestamp {
-                Some(timestamp) => {
-                    validate(None, Some(timestamp))?;
-                    timestamp
-                }
-                None => self.clock.epoch_ms(now, tick),
-            },
-            key: key_bytes,
-            value: value_bytes,
-            headers: record.headers.as_slice(),
+        let timestamp = match record.timestamp {
+            Some(timestamp) => {
+                validate(None, Some(timestamp))?;
+                timestamp
+            }
+            None => self.clock.epoch_ms(now, tick),
         };
+        let headers = record.headers.as_slice();
+        let to_append = RecordToAppend::new(timestamp, key_bytes, value_bytes, headers);
         self.ensure_valid_record_size(record.topic, &to_append)?;
         let to = Destination {
             topic,
@@ -308,7 +305,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         topic: &str,
         record: &RecordToAppend<'_, Header>,
     ) -> Result<(), KafkaError> {
-        let size = estimate_size_upper_bound(record.key, record.value, record.headers);
+        let size = estimate_size_upper_bound(record);
         if size > self.limits.max_request_size || size > self.limits.buffer_memory {
             return Err(self.too_large(topic, size));
         }

@@ -46,12 +46,7 @@ fn batch() -> (ProducerBatch, Arc<IncompleteBatches>) {
 }
 
 fn append(batch: &mut ProducerBatch, callback: Option<Callback>) -> FutureRecordMetadata {
-    let record = RecordToAppend::<ReadHeader> {
-        timestamp: 10,
-        key: Some(b"key"),
-        value: Some(b"value"),
-        headers: &[],
-    };
+    let record = RecordToAppend::<ReadHeader>::new(10, Some(b"key"), Some(b"value"), &[]);
     let appended = batch.try_append(&record, &mut { callback });
     let (record, _) = appended.expect("a good record").expect("there is room");
     FutureRecordMetadata::new(Arc::clone(batch.result()), record)

@@ -155,7 +155,7 @@ impl Append<'_> {
                 return Ok(self.appended(result, appended, wake));
             }
         }
-        let first = estimate_size_upper_bound(record.key, record.value, record.headers);
+        let first = estimate_size_upper_bound(record);
         // As much as the batches of this partition usually fill, so that those of a busy one need not grow.
         let size = self.queue.usual_size.max(first);
         let pool = &self.accumulator.pool;

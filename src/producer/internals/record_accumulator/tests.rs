@@ -103,12 +103,8 @@ impl Fixture {
             topic: &topic,
             partition,
         };
-        let record = RecordToAppend::<ReadHeader> {
-            timestamp: self.time.wall_clock_ms(),
-            key: None,
-            value: Some(value),
-            headers: &[],
-        };
+        let record =
+            RecordToAppend::<ReadHeader>::new(self.time.wall_clock_ms(), None, Some(value), &[]);
         self.accumulator
             .append(to, &record, callback, self.now(), max_block)
     }

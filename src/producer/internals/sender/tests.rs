@@ -242,12 +242,7 @@ impl Fixture {
             topic: snapshot.topic(TOPIC).expect("known"),
             partition: Some(partition),
         };
-        let record = RecordToAppend::<Header> {
-            timestamp: 0,
-            key: None,
-            value: Some(value),
-            headers: &[],
-        };
+        let record = RecordToAppend::<Header>::new(0, None, Some(value), &[]);
         let now = self.now();
         let appended = self
             .accumulator

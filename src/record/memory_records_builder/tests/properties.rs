@@ -23,7 +23,10 @@ fn build(codec: CompressionType, inputs: &[Input]) -> SealedRecords {
     for (timestamp, key, value, headers) in inputs {
         let (key, value) = (key.as_deref(), value.as_deref());
         let size = builder.size_of_next(*timestamp, key, value, headers);
-        assert!(RECORD_BATCH_OVERHEAD + size <= estimate_size_upper_bound(key, value, headers));
+        assert!(
+            RECORD_BATCH_OVERHEAD + size
+                <= estimate_size_upper_bound(&RecordToAppend::new(0, key, value, headers))
+        );
         let before = builder.plain_size();
         let old = builder.grow_into(Vec::with_capacity(before + size));
         assert_eq!(old.len(), before);
@@ -64,7 +67,7 @@ proptest! {
 #[test]
 fn the_upper_bound_of_javas_example_is_javas() {
     assert_eq!(
-        estimate_size_upper_bound(Some(b"k"), Some(b"v"), &NO_HEADERS),
+        estimate_size_upper_bound(&RecordToAppend::new(0, Some(b"k"), Some(b"v"), &NO_HEADERS)),
         87
     );
 }

@@ -24,12 +24,7 @@ fn every_record_is_drained_once_and_in_order() {
                 partition: i32::try_from(n % 4).ok(),
             };
             let value = format!("{thread} {n}");
-            let record = RecordToAppend::<ReadHeader> {
-                timestamp: 0,
-                key: None,
-                value: Some(value.as_bytes()),
-                headers: &[],
-            };
+            let record = RecordToAppend::<ReadHeader>::new(0, None, Some(value.as_bytes()), &[]);
             let hour = Duration::from_secs(3600);
             let appended = accumulator.append(to, &record, &mut None, now, hour);
             drop(appended.expect("memory comes back"));
@@ -99,12 +94,7 @@ fn nothing_slips_in_behind_a_close() {
                         topic,
                         partition: Some(partition),
                     };
-                    let record = RecordToAppend::<ReadHeader> {
-                        timestamp: 0,
-                        key: None,
-                        value: Some(b"v"),
-                        headers: &[],
-                    };
+                    let record = RecordToAppend::<ReadHeader>::new(0, None, Some(b"v"), &[]);
                     let append = || accumulator.append(to, &record, &mut None, now, Duration::ZERO);
                     while append().is_ok() {
                         accepted.fetch_add(1, Ordering::SeqCst);
@@ -143,12 +133,7 @@ fn a_sleeping_drainer_is_always_woken_for_what_it_would_miss() {
                     topic: &topic,
                     partition: Some(n % 2),
                 };
-                let record = RecordToAppend::<ReadHeader> {
-                    timestamp: 0,
-                    key: None,
-                    value: Some(b"v"),
-                    headers: &[],
-                };
+                let record = RecordToAppend::<ReadHeader>::new(0, None, Some(b"v"), &[]);
                 let appended = accumulator
                     .append(to, &record, &mut None, now, Duration::ZERO)
                     .expect("there is memory");

@@ -69,12 +69,7 @@ fn exhausted_memory_makes_every_partition_sendable() {
                 topic: &topic,
                 partition: Some(1),
             };
-            let record = RecordToAppend::<ReadHeader> {
-                timestamp: 0,
-                key: None,
-                value: Some(&[b'v'; 1500]),
-                headers: &[],
-            };
+            let record = RecordToAppend::<ReadHeader>::new(0, None, Some(&[b'v'; 1500]), &[]);
             accumulator.append(to, &record, &mut None, now, Duration::from_secs(3600))
         });
         while fixture.accumulator.pool().queued() == 0 {

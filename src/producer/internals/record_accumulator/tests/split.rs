@@ -159,12 +159,8 @@ fn parts_keep_headers_timestamps_and_codec() {
                 key: format!("h{n}"),
                 value: Some(vec![n].into()),
             }];
-            let record = RecordToAppend {
-                timestamp: i64::from(n),
-                key: Some(&[n]),
-                value: Some(&[n; 100]),
-                headers: &headers,
-            };
+            let (key, value) = ([n], [n; 100]);
+            let record = RecordToAppend::new(i64::from(n), Some(&key), Some(&value), &headers);
             let to = Destination {
                 topic: &topic,
                 partition: Some(0),

@@ -140,12 +140,7 @@ fn a_record_sent_by_a_callback_of_an_expired_one_is_accepted() {
             topic: snapshot.topic(TOPIC).expect("known"),
             partition: Some(0),
         };
-        let record = RecordToAppend::<Header> {
-            timestamp: 0,
-            key: None,
-            value: Some(b"again"),
-            headers: &[],
-        };
+        let record = RecordToAppend::<Header>::new(0, None, Some(b"again"), &[]);
         let appended = accumulator.append(to, &record, &mut None, time.now(), Duration::ZERO);
         *slot.lock() = Some(appended.expect("appended").future);
     });
