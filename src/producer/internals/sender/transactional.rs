@@ -81,7 +81,11 @@ impl<C: KafkaClient> Sender<C> {
         let stuck = self.take_stuck_batches();
         // The batches are looked at before the state: between the two a transaction may begin, and its batches must live.
         let has_incomplete = self.has_incomplete();
-        let Some(error) = self.manager().and_then(|manager| manager.poll_abort()) else {
+        let aborted = self.manager().and_then(|manager| {
+            let error = manager.poll_abort()?;
+            Some((error, manager.has_ongoing_transaction()))
+        });
+        let Some((error, is_open)) = aborted else {
             return;
         };
         // Batches that are out, or were, have numbers and come to their end by themselves, unless numbers are missing
@@ -92,7 +96,9 @@ impl<C: KafkaClient> Sender<C> {
         if has_incomplete {
             for batch in self.accumulator.abort_undrained() {
                 // Should a transaction have begun all the same, it must not commit without this one.
-                self.fail_transaction(&error, false);
+                if !is_open {
+                    self.fail_transaction(&error, false);
+                }
                 self.finish_failed(batch, error.clone(), Vec::new());
             }
         }
