@@ -99,7 +99,9 @@ impl World<'_> {
             let plan = &self.plan.producers[sent.producer];
             // A connection may have died in silence, which a request that is lost on it shows.
             let patient = plan.delivery_timeout >= 3 * plan.request_timeout + secs(5)
-                && plan.request_timeout >= ms(1000);
+                && plan.request_timeout >= ms(1000)
+                // Whoever begins again whenever metadata is not there at once never gets to write.
+                && plan.setting("metadata.recovery.rebootstrap.trigger.ms") != Some("0");
             let outcome = sent.future.try_get();
             if let (true, Some(Err(error))) = (patient, outcome) {
                 if !error.is_fatal() && plan.setting("retries") == Some("2147483647") {
