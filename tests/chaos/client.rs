@@ -3,6 +3,11 @@
 //! Started by `tests/chaos/chaos` with `key=value` words; `p:key=value` is a setting of the producer. Ends when its
 //! standard input does. `Chaos.java` is the same for the Java producer.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "an application, whose time and threads are its own"
+)]
+
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::fs::{File, OpenOptions};
