@@ -3,10 +3,10 @@
 use ottla::KafkaError;
 use ottla::embedded::EmbeddedCluster;
 
-/// Keeps the embedded cluster alive, where there is one.
 pub(crate) struct Cluster {
     servers: String,
-    _embedded: Option<EmbeddedCluster>,
+    /// The cluster inside the process, where it is that.
+    pub(crate) embedded: Option<EmbeddedCluster>,
 }
 
 impl Cluster {
@@ -18,17 +18,21 @@ impl Cluster {
         if let Some(servers) = arguments.next() {
             return Ok(Self {
                 servers,
-                _embedded: None,
+                embedded: None,
             });
         }
         // Topics are made on demand with one partition; one example needs more.
         let embedded = EmbeddedCluster::builder()
             .topic("orders-by-customer", 4)
             .start()?;
-        Ok(Self {
-            servers: embedded.bootstrap_servers(),
-            _embedded: Some(embedded),
-        })
+        let mut cluster = Self {
+            servers: String::new(),
+            embedded: Some(embedded),
+        };
+        if let Some(embedded) = &cluster.embedded {
+            cluster.servers = embedded.bootstrap_servers();
+        }
+        Ok(cluster)
     }
 
     /// What goes into `bootstrap.servers`.
