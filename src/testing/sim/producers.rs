@@ -129,7 +129,10 @@ impl SimProducer {
             return;
         }
         match pass(&mut sender) {
-            Ok(()) => self.sender = Some(sender),
+            Ok(()) => {
+                sender.check_invariants();
+                self.sender = Some(sender);
+            }
             Err(error) => sender.end(Some(error.fatal())),
         }
     }
