@@ -16,17 +16,25 @@ pub(crate) struct KafkaCluster {
 impl KafkaCluster {
     /// Starts real Kafka, or prints why this machine cannot and returns `None`.
     pub(crate) fn start(nodes: u32, version: &'static str) -> Option<Self> {
-        Self::start_with(nodes, version, &[])
+        Self::start_with(nodes, version, &[], &[])
     }
 
-    /// As [`start`](Self::start), formatted with these features, as in `transaction.version=1`.
-    pub(crate) fn start_with(nodes: u32, version: &'static str, features: &[&str]) -> Option<Self> {
+    /// As [`start`](Self::start), formatted with these features, as in `transaction.version=1`, and with these lines in
+    /// `server.properties`.
+    pub(crate) fn start_with(
+        nodes: u32,
+        version: &'static str,
+        features: &[&str],
+        properties: &[&str],
+    ) -> Option<Self> {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let process = std::process::id();
         let name = format!("interop-{process}-{number}");
         let features = features.iter().flat_map(|feature| ["--feature", feature]);
+        let properties = properties.iter().flat_map(|line| ["--property", line]);
         let output = script(&["start", "--name", &name, "--version", version])
             .args(features)
+            .args(properties)
             .args([
                 "--nodes",
                 &nodes.to_string(),
@@ -184,6 +192,14 @@ pub(crate) fn oracle_feed(words: &[&str], lines: &[u8]) {
     );
 }
 
+/// What `tests/kafka/read_committed.py` prints; `None` with a printed reason where its package cannot be fetched.
+pub(crate) fn read_committed(words: &[&str]) -> Option<String> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kafka/read_committed.py");
+    let mut command = Command::new(path);
+    let output = command.args(words).stderr(Stdio::inherit()).output();
+    checked_or_skipped(output.expect("python3 can be started"))
+}
+
 /// Runs a class from the jars of `version` and returns what it printed.
 pub(crate) fn java_class(version: &str, class: &str, words: &[&str]) -> String {
     run(script(&["run", "--version", version, class]).args(words))
@@ -215,7 +231,7 @@ fn checked_or_skipped(output: Output) -> Option<String> {
     }
     assert!(
         output.status.success(),
-        "tests/kafka/cluster ended with {}",
+        "a program of tests/kafka ended with {}",
         output.status
     );
     Some(String::from_utf8(output.stdout).expect("UTF-8"))
@@ -223,5 +239,5 @@ fn checked_or_skipped(output: Output) -> Option<String> {
 
 static STARTED: AtomicU32 = AtomicU32::new(0);
 
-/// The exit code of `tests/kafka/cluster` where Java or Maven is missing.
+/// The exit code of the programs in `tests/kafka` where Java, Maven or a package is missing.
 const NOT_HERE: i32 = 77;

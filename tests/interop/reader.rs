@@ -1,6 +1,6 @@
-//! What a topic holds, told by readers that are not ours: the Java consumer and kcat.
+//! What a topic holds, told by readers that are not ours: the Java consumer, kcat and confluent-kafka.
 
-use crate::cluster::{KafkaCluster, oracle_stream};
+use crate::cluster::{KafkaCluster, oracle_stream, read_committed};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -129,6 +129,40 @@ pub(crate) fn read_with_kcat(cluster: &KafkaCluster, topic: &str) -> Option<Stor
         stored.entry(numbers[0] as u32).or_default().push(record);
     }
     Some(stored)
+}
+
+/// What confluent-kafka reads of topics with `isolation.level=read_committed`.
+#[derive(Debug, Default)]
+pub(crate) struct Committed {
+    /// Partition, offset and value by topic.
+    pub(crate) records: BTreeMap<String, Vec<(i32, i64, String)>>,
+    /// The offsets of a group by topic and partition.
+    pub(crate) offsets: BTreeMap<(String, i32), i64>,
+}
+
+/// Reads whole topics, and the offsets that `group` has committed in them.
+pub(crate) fn read_with_confluent(
+    cluster: &KafkaCluster,
+    group: &str,
+    topics: &[&str],
+) -> Option<Committed> {
+    let said = read_committed(&[&[cluster.bootstrap(), group], topics].concat())?;
+    let mut found = Committed::default();
+    for line in said.lines() {
+        let fields: Vec<&str> = line.split(' ').collect();
+        let number = |at: usize| fields[at].parse::<i64>().expect("a number");
+        let topic = fields[1].to_owned();
+        let partition = i32::try_from(number(2)).expect("a partition");
+        if fields[0] == "offset" {
+            found.offsets.insert((topic, partition), number(3));
+        } else {
+            let value = bytes(&format!("={}", fields[4])).expect("a value");
+            let value = String::from_utf8(value).expect("a text");
+            let records = found.records.entry(topic).or_default();
+            records.push((partition, number(3), value));
+        }
+    }
+    Some(found)
 }
 
 /// The bytes of an oracle's word: `null` or `=` and hexadecimal digits.

@@ -73,10 +73,12 @@ public final class Oracle {
             read(arguments[1], Arrays.copyOfRange(arguments, 2, arguments.length));
         } else if (command.equals("transact")) {
             transact(arguments[1], arguments[2], arguments[3]);
+        } else if (command.equals("expire")) {
+            expire(arguments[1], arguments[2], arguments[3]);
         } else if (command.equals("send")) {
             send(arguments[1], arguments[2], Arrays.copyOfRange(arguments, 3, arguments.length));
         } else {
-            System.err.println("commands: " + GOLDEN.keySet() + ", write FOLDER, check FOLDER, read .., send .., transact ..");
+            System.err.println("commands: " + GOLDEN.keySet() + ", write FOLDER, check FOLDER, read .., send .., transact .., expire ..");
             System.exit(2);
         }
     }
@@ -611,5 +613,59 @@ public final class Oracle {
             System.out.println("offset " + consumer.committed(Set.of(partition)).get(partition).offset());
             System.out.println("committed " + values);
         }
+    }
+
+    interface Call {
+        void run() throws Exception;
+    }
+
+    /** The name of the exception that a call ends with, that of the cause for a future, or `ok`. */
+    static String outcome(Call call) {
+        try {
+            call.run();
+            return "ok";
+        } catch (java.util.concurrent.ExecutionException e) {
+            return e.getCause().getClass().getSimpleName();
+        } catch (Exception e) {
+            return e.getClass().getSimpleName();
+        }
+    }
+
+    /**
+     * Leaves transactions open until the broker aborts them, then commits the first; for the second sends one more record
+     * to the same partition, aborts, and begins another one. Prints how each call ends.
+     */
+    static void expire(String bootstrap, String topic, String id) throws Exception {
+        try (KafkaProducer<String, String> late = expired(bootstrap, topic, id + "-commit")) {
+            System.out.println("commit " + outcome(late::commitTransaction));
+        }
+        try (KafkaProducer<String, String> late = expired(bootstrap, topic, id + "-send")) {
+            System.out.println("send " + outcome(() -> late.send(new ProducerRecord<>(topic, 0, "key", "late")).get()));
+            System.out.println("abort " + outcome(late::abortTransaction));
+            System.out.println("next " + outcome(() -> {
+                late.beginTransaction();
+                late.send(new ProducerRecord<>(topic, 0, "key", "next"));
+                late.commitTransaction();
+            }));
+        }
+    }
+
+    /** A producer whose open transaction the broker has aborted: its marker takes an offset between two probes. */
+    static KafkaProducer<String, String> expired(String bootstrap, String topic, String id) throws Exception {
+        Map<String, Object> plain = Map.of("bootstrap.servers", bootstrap, "linger.ms", 50);
+        Map<String, Object> config = Map.of("bootstrap.servers", bootstrap, "transactional.id", id, "transaction.timeout.ms", 1000,
+            "max.block.ms", 20_000);
+        KafkaProducer<String, String> late = new KafkaProducer<>(config, new StringSerializer(), new StringSerializer());
+        late.initTransactions();
+        late.beginTransaction();
+        long last = late.send(new ProducerRecord<>(topic, 0, "key", "expired")).get().offset();
+        try (KafkaProducer<String, String> probe = new KafkaProducer<>(plain, new StringSerializer(), new StringSerializer())) {
+            long before;
+            do {
+                before = last;
+                last = probe.send(new ProducerRecord<>(topic, 0, "key", "probe")).get().offset();
+            } while (last == before + 1);
+        }
+        return late;
     }
 }
