@@ -8,7 +8,7 @@ use crate::kills::{Findings, Running, check, read_journal, wait_for};
 use crate::reader::read_with_java;
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 /// How long a leader stands still, and how long it runs before the next one does.
@@ -79,10 +79,7 @@ fn run(cluster: &KafkaCluster, topic: &str, freezes: u32, producer: &mut Command
             let (node, failover) = cluster.freeze_leader(FROZEN_SECONDS);
             eprintln!("freeze {freeze}: node {node}, others lead after {failover:?} ms");
             failovers.push(failover);
-            let thawed = Instant::now();
-            while let Some(left) = BETWEEN.checked_sub(thawed.elapsed()) {
-                let _ = progress.recv_timeout(left);
-            }
+            rest(&progress);
         }
         let stopped = Command::new("kill").args(["-TERM", &process]).status();
         assert!(
@@ -103,6 +100,18 @@ fn run(cluster: &KafkaCluster, topic: &str, freezes: u32, producer: &mut Command
         worst_gap_of_a_partition,
         failovers,
         first_error: journal.errors.first().cloned(),
+    }
+}
+
+/// Takes in the progress until the next freeze is due.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "freezes lie apart by the clock that brokers and clients read"
+)]
+fn rest<T>(progress: &Receiver<T>) {
+    let thawed = Instant::now();
+    while let Some(left) = BETWEEN.checked_sub(thawed.elapsed()) {
+        let _ = progress.recv_timeout(left);
     }
 }
 
