@@ -74,25 +74,20 @@ impl<'a, H: RecordHeader> RecordToAppend<'a, H> {
     /// The front of the record at this place of a batch, which also tells the size of the whole.
     #[inline(always)]
     pub(crate) fn front(&self, deltas: RecordDeltas) -> RecordFront {
-        let mut front = RecordFront {
-            bytes: ShortBytes::after(LONGEST_LENGTH),
-            total: 0,
-        };
-        front.bytes.put(NO_ATTRIBUTES);
-        front.bytes.put_group(zigzag(deltas.timestamp));
-        front
-            .bytes
-            .put_group(zigzag_length(u64::from(deltas.offset)));
-        let body = front.bytes.len() + self.content_size;
-        front.bytes.put_nullable_length(self.key);
-        front.total = body + front.bytes.put_length_before(body);
-        front
+        let mut bytes = ShortBytes::after(LONGEST_LENGTH);
+        bytes.put(NO_ATTRIBUTES);
+        bytes.put_group(zigzag(deltas.timestamp));
+        bytes.put_group(zigzag_length(u64::from(deltas.offset)));
+        let body = bytes.len() + self.content_size;
+        bytes.put_nullable_length(self.key);
+        let total = body + bytes.put_length_before(body);
+        RecordFront { bytes, total }
     }
 
     /// Appends the record, of which this is the front, to memory that has room for it.
     #[inline(always)]
-    pub(crate) fn write(&self, front: RecordFront, output: &mut Vec<u8>) {
-        let mut short = front.bytes;
+    pub(crate) fn write(&self, front: &mut RecordFront, output: &mut Vec<u8>) {
+        let short = &mut front.bytes;
         if let Some(key) = self.key {
             short.flush(output);
             output.extend_from_slice(key);
@@ -357,7 +352,9 @@ impl ShortBytes {
     /// Moves the bytes behind those in `output`.
     #[inline]
     fn flush(&mut self, output: &mut Vec<u8>) {
-        let bytes = self.bytes.get(self.start..).unwrap_or_default();
+        // Bytes are put before others only where room was left for a length, so they start soon.
+        let start = self.start % (LONGEST_LENGTH + 3);
+        let bytes = self.bytes.get(start..).unwrap_or_default();
         match bytes.first_chunk::<COPIED_AT_ONCE>() {
             // Copying a size known at compile time takes two instructions; what is too much is cut off again.
             Some(bytes) if output.capacity() - output.len() >= COPIED_AT_ONCE => {

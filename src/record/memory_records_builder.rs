@@ -99,7 +99,7 @@ impl MemoryRecordsBuilder {
         headers: &[H],
     ) -> Result<u32, KafkaError> {
         let record = RecordToAppend::new(timestamp, key, value, headers);
-        self.append_with_front(&record, self.front(&record))
+        self.append_with_front(&record, &mut self.front(&record))
     }
 
     /// The front of a record as the next one, which tells whether it has room.
@@ -112,7 +112,7 @@ impl MemoryRecordsBuilder {
     pub(crate) fn append_with_front<H: RecordHeader>(
         &mut self,
         record: &RecordToAppend<'_, H>,
-        front: RecordFront,
+        front: &mut RecordFront,
     ) -> Result<u32, KafkaError> {
         if self.closed || !self.can_take(record, front.total()) {
             return Err(self.refusal(record.timestamp, front.total()));
@@ -126,13 +126,13 @@ impl MemoryRecordsBuilder {
         &mut self,
         record: &RecordToAppend<'_, H>,
     ) -> Option<Joined> {
-        let front = self.front(record);
+        let mut front = self.front(record);
         let size = front.total();
         if !self.has_room_for(size) || !self.can_take(record, size) {
             return None;
         }
         Some(Joined {
-            index: self.write(record, front),
+            index: self.write(record, &mut front),
             size,
             fills: self.write_limit <= self.estimated_size(),
         })
@@ -149,7 +149,7 @@ impl MemoryRecordsBuilder {
     fn write<H: RecordHeader>(
         &mut self,
         record: &RecordToAppend<'_, H>,
-        front: RecordFront,
+        front: &mut RecordFront,
     ) -> u32 {
         record.write(front, &mut self.body);
         if self.count == 0 {
