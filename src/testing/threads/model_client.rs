@@ -82,6 +82,8 @@ impl ModelClient {
                 let deadline = (timeout != Duration::MAX).then(|| now + timeout);
                 if !self.bell.wait(deadline) {
                     self.time.advance(timeout);
+                    // Or a schedule that starves all others would let nothing happen but time pass.
+                    thread::yield_now();
                 }
             } else {
                 // Asleep until the answer comes, which is when the scheduler says so.
