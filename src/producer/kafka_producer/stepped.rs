@@ -17,6 +17,8 @@ use crate::producer::internals::key_hash::KeyHash;
 use crate::producer::internals::produce_request_result::{Outcome, ProduceRequestResult};
 use crate::producer::internals::producer_batch::Callback;
 use crate::producer::internals::sender::SenderControl;
+use crate::producer::internals::transaction_manager::GroupOffsets;
+use crate::producer::internals::transactional_request_result::TransactionalRequestResult;
 use crate::producer::kafka_producer::KafkaProducer;
 use crate::producer::kafka_producer::plugins::{Placement, Unconfigured};
 use crate::producer::kafka_producer::send::Outgoing;
@@ -92,7 +94,29 @@ impl Flush {
     }
 }
 
+/// The calls about transactions that wait for a broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TransactionCall {
+    Init,
+    SendOffsets(GroupOffsets),
+    Commit,
+    Abort,
+}
+
 impl KafkaProducer<[u8], [u8]> {
+    /// The part of a call about transactions before its wait; nothing where there is nothing to wait for.
+    pub(crate) fn begin_call(
+        &self,
+        call: &TransactionCall,
+    ) -> Result<Option<Arc<TransactionalRequestResult>>, KafkaError> {
+        match call {
+            TransactionCall::Init => self.inner.begin_init_transactions().map(Some),
+            TransactionCall::SendOffsets(offsets) => self.inner.begin_send_offsets(offsets.clone()),
+            TransactionCall::Commit => self.inner.begin_commit_transaction().map(Some),
+            TransactionCall::Abort => self.inner.begin_abort_transaction().map(Some),
+        }
+    }
+
     /// As `send_with_callback`, without any waiting: where that is needed the record is refused with a timeout or for lack
     /// of memory, and the callback is told so at once.
     pub(crate) fn send_at_once(

@@ -13,19 +13,23 @@ use crate::common::header::Header;
 use crate::common::header::Headers;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::kafka_producer::CloseReport;
-use crate::producer::kafka_producer::stepped::Flush;
+use crate::producer::kafka_producer::stepped::{Flush, TransactionCall};
 use crate::producer::producer_record::ProducerRecord;
 use crate::testing::mock_time::MockTime;
+use crate::testing::sim::apps::transactions::{Calling, Transactions};
 use crate::testing::sim::network::Net;
 use crate::testing::sim::plan::{AppPlan, Op, Plan, RecordPlan};
 use crate::testing::sim::producers::SimProducer;
 use crate::testing::sim::queue::{Event, Micros, micros, ms};
 use crate::testing::sim::situations::Situation;
 
+pub(super) mod transactions;
+
 /// All application threads, and what they saw.
 pub(super) struct Apps {
     pub(super) apps: Vec<App>,
     pub(super) journal: Vec<Sent>,
+    pub(super) transactions: Transactions,
     topics: Vec<String>,
     time: Arc<MockTime>,
     completions: Arc<AtomicU64>,
@@ -48,6 +52,7 @@ enum State {
     Sending { record: RecordPlan, since: Micros },
     Getting { entry: usize },
     Flushing { flush: Flush, deadline: Micros },
+    Calling(Calling),
     Closing { deadline: Micros },
     Done,
 }
@@ -92,6 +97,7 @@ impl Apps {
         Self {
             apps: plan.apps.iter().map(app).collect(),
             journal: Vec::new(),
+            transactions: Transactions::default(),
             topics: plan.topics.iter().map(|t| t.name.clone()).collect(),
             time: Arc::clone(time),
             completions: Arc::default(),
@@ -130,6 +136,7 @@ impl Apps {
                     format!("waits for {:x}", self.journal[*entry].record.id)
                 }
                 State::Flushing { .. } => "flushes".to_owned(),
+                State::Calling(calling) => calling.describe(),
                 State::Closing { deadline } => format!("closes until {deadline}"),
             };
             Some(format!(
@@ -146,7 +153,10 @@ impl Apps {
             app.producer == producer
                 && matches!(
                     app.state,
-                    State::Getting { .. } | State::Flushing { .. } | State::Closing { .. }
+                    State::Getting { .. }
+                        | State::Flushing { .. }
+                        | State::Calling(_)
+                        | State::Closing { .. }
                 )
         };
         let apps = self.apps.iter().enumerate();
@@ -175,6 +185,7 @@ impl Apps {
                 } => self
                     .flush(number, &mut flush, deadline, around)
                     .unwrap_or(State::Flushing { flush, deadline }),
+                State::Calling(calling) => self.go_on_calling(number, calling, producer, around),
                 State::Closing { deadline } => self.close(deadline, producer, around),
                 waiting => waiting,
             };
@@ -216,6 +227,11 @@ impl Apps {
                 }
                 State::Flushing { flush, deadline }
             }
+            Op::Init => self.begin_call(number, TransactionCall::Init, producer, around),
+            Op::Begin => self.begin_transaction(number, producer, around),
+            Op::SendOffsets => self.send_offsets(number, producer, around),
+            Op::Commit => self.begin_call(number, TransactionCall::Commit, producer, around),
+            Op::Abort => self.begin_call(number, TransactionCall::Abort, producer, around),
             Op::Pause(time) => {
                 around.net.queue.push(now + time, Event::App(number));
                 State::Paused { until: now + time }
@@ -258,7 +274,9 @@ impl Apps {
     ) -> State {
         let now = around.net.now();
         let told = Arc::new(Told::default());
-        let deadline = since + around.plan.producers[self.apps[number].producer].max_block;
+        let settings = &around.plan.producers[producer.number];
+        let deadline = since + settings.max_block;
+        let has_transactions = settings.transactional.is_some();
         let sent = producer
             .producer
             .send_at_once(self.make(&record), self.callback(&told));
@@ -271,7 +289,7 @@ impl Apps {
                 } else {
                     Situation::SendAfterClose
                 });
-                return if error.kind() == ErrorKind::IllegalState {
+                return if error.kind() == ErrorKind::IllegalState && !has_transactions {
                     State::Done
                 } else {
                     State::Ready
@@ -291,7 +309,9 @@ impl Apps {
             return State::Ready;
         };
         let would_wait = matches!(refusal, ErrorKind::Timeout | ErrorKind::BufferExhausted);
-        if would_wait && now < deadline {
+        // A refusal is known to the transaction, which must be aborted.
+        self.transactions.refused(producer.number);
+        if would_wait && !has_transactions && now < deadline {
             around.net.mark(if refusal == ErrorKind::Timeout {
                 Situation::SendWaitsForMetadata
             } else {
@@ -324,6 +344,8 @@ impl Apps {
     ) {
         let now = around.net.now();
         self.apps[number].last_sent = Some(self.journal.len());
+        self.transactions
+            .accepted(self.apps[number].producer, self.journal.len());
         self.journal.push(Sent {
             record,
             app: number,

@@ -47,13 +47,17 @@ impl Cluster {
             partitions: 2,
             replication_factor: i16::try_from(plan.brokers.min(3)).unwrap_or(1),
             log: LogConfig {
-                max_message_bytes: plan.max_message_bytes,
-                min_insync_replicas: plan.min_insync_replicas,
+                max_message_bytes: plan.storage.max_message_bytes,
+                min_insync_replicas: plan.storage.min_insync_replicas,
                 ..LogConfig::default()
             },
         };
         let mut core = BrokerCore::new(defaults);
         core.topics.set_timings(plan.timings);
+        let settings = &mut core.coordinators.settings;
+        settings.transaction_version = plan.coordination.transaction_version;
+        settings.marker_delay = Duration::from_micros(plan.coordination.marker_delay);
+        settings.load_delay = Duration::from_micros(plan.coordination.load_delay);
         let mut machines = BTreeMap::new();
         for id in 1..=plan.brokers {
             core.broker_started(NodeId(id), address_of(id), PORT, time.now());
@@ -128,6 +132,9 @@ impl Cluster {
         self.handled += 1;
         if abandoned && header.api == ApiKeys::Produce {
             net.mark(Situation::LateRequestHandled);
+        }
+        if abandoned && header.api == ApiKeys::EndTxn {
+            net.mark(Situation::LateEndHandled);
         }
         let mut replies = Vec::new();
         let incoming = Incoming {

@@ -18,6 +18,8 @@ use crate::testing::sim::plan::{Fault, Plan};
 use crate::testing::sim::queue::{Micros, ms};
 use crate::testing::sim::situations::{Situation, Situations};
 
+mod transactions;
+
 /// Where a record is, by its id: topic, partition, offset.
 type Places = FastMap<u64, Vec<Place>>;
 
@@ -56,6 +58,7 @@ pub(super) fn judge(
     judge.order(apps, violations, situations);
     judge.handed_back(apps, violations);
     callbacks_in_order(plan, apps, violations);
+    violations.extend(transactions::judge(plan, core, apps, situations));
     if plan.producers.len() == 3 {
         situations.mark(Situation::ThreeProducers);
     }
@@ -80,10 +83,16 @@ impl Logs {
                     continue;
                 };
                 let log: Vec<Record> = replica.log.records().collect();
-                for (at, record) in log.iter().enumerate() {
-                    if usize::try_from(record.offset) != Ok(at) {
+                let mut next = 0;
+                for record in &log {
+                    // The ends of transactions stand between the records.
+                    let is_next =
+                        record.offset == next || plan.has_transactions() && record.offset > next;
+                    if !is_next {
+                        let at = next;
                         violations.push(format!("offset {} stands at {at}", record.offset));
                     }
+                    next = record.offset + 1;
                     let place = Place {
                         topic: number,
                         partition,
@@ -106,7 +115,8 @@ impl Logs {
 
     fn at(&self, place: &Place) -> Option<&Record> {
         let log = self.records.get(&(place.topic, place.partition))?;
-        log.get(usize::try_from(place.offset).ok()?)
+        let at = log.binary_search_by_key(&place.offset, |record| record.offset);
+        log.get(at.ok()?)
     }
 }
 

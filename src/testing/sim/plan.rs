@@ -14,10 +14,12 @@ use crate::testing::sim::queue::{Micros, ms, secs};
 
 mod config;
 mod faults;
+mod transactions;
 mod work;
 
 pub(super) use self::config::ProducerPlan;
 pub(super) use self::faults::{Fault, FaultPlan};
+pub(super) use self::transactions::Coordination;
 pub(super) use self::work::{AppPlan, Op, RecordPlan};
 
 /// Everything that is decided beforehand.
@@ -26,9 +28,9 @@ pub(super) struct Plan {
     pub(super) seed: u64,
     pub(super) brokers: i32,
     pub(super) broker_slowness: Micros,
-    pub(super) max_message_bytes: usize,
-    pub(super) min_insync_replicas: usize,
+    pub(super) storage: Storage,
     pub(super) timings: Timings,
+    pub(super) coordination: Coordination,
     pub(super) topics: Vec<TopicPlan>,
     pub(super) network: Profile,
     pub(super) producers: Vec<ProducerPlan>,
@@ -36,6 +38,13 @@ pub(super) struct Plan {
     pub(super) faults: Vec<FaultPlan>,
     /// When all faults end.
     pub(super) heal_at: Micros,
+}
+
+/// What brokers take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Storage {
+    pub(super) max_message_bytes: usize,
+    pub(super) min_insync_replicas: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -67,9 +76,12 @@ impl Plan {
             seed,
             brokers,
             broker_slowness: *rng.choice(&[0, 200, ms(5)]).expect("some"),
-            max_message_bytes: *rng.choice(&[1_048_588, 1_048_588, 700]).expect("some"),
-            min_insync_replicas: rng.usize(1..=2),
+            storage: Storage {
+                max_message_bytes: *rng.choice(&[1_048_588, 1_048_588, 700]).expect("some"),
+                min_insync_replicas: rng.usize(1..=2),
+            },
             timings: timings(rng),
+            coordination: Coordination::default(),
             topics,
             network: profile(rng),
             producers,
@@ -78,7 +90,14 @@ impl Plan {
             heal_at,
         };
         plan.faults = faults::draw(rng, &plan);
+        if seed % TRANSACTIONAL_EVERY == 1 {
+            transactions::draw(rng, &mut plan);
+        }
         plan
+    }
+
+    pub(super) fn has_transactions(&self) -> bool {
+        self.producers.iter().any(|p| p.transactional.is_some())
     }
 
     /// Whether what only a leader has may be lost.
@@ -94,6 +113,9 @@ impl Plan {
         })
     }
 }
+
+/// One seed of so many has producers with transactions.
+const TRANSACTIONAL_EVERY: u64 = 5;
 
 fn timings(rng: &mut Rng) -> Timings {
     let up_to = |rng: &mut Rng, most: u64| Duration::from_micros(rng.u64(0..=most));

@@ -96,21 +96,23 @@ fn run(plan: &Plan, tell: bool) -> Outcome {
 }
 
 fn run_all(first: u64, count: u64, threads: usize) -> Totals {
+    let step = number("OTTLA_SIM_STEP", 1);
     let stop_at_failure = env::var("OTTLA_SIM_STOP").is_ok();
-    let next = AtomicU64::new(first);
+    let next = AtomicU64::new(0);
     let totals = Mutex::new(Rank::Leaf, Totals::new());
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 loop {
                     // Only that nobody else gets the number matters, hence `Relaxed`.
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= first + count {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= count {
                         return;
                     }
+                    let seed = first + number * step;
                     let outcome = run(&Plan::draw(seed), false);
                     if stop_at_failure && !outcome.violations.is_empty() {
-                        next.store(first + count, Ordering::Relaxed);
+                        next.store(count, Ordering::Relaxed);
                     }
                     totals.lock().add(seed, outcome);
                 }

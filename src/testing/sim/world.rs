@@ -60,6 +60,8 @@ enum Phase {
     Probing,
     /// All producers close.
     Closing,
+    /// The transactions that were left open time out.
+    Deciding { until: Micros },
 }
 
 impl<'a> World<'a> {

@@ -22,6 +22,15 @@ pub(in crate::testing::sim) struct ProducerPlan {
     pub(in crate::testing::sim) request_timeout: Micros,
     pub(in crate::testing::sim) max_block: Micros,
     pub(in crate::testing::sim) linger: Micros,
+    pub(in crate::testing::sim) transactional: Option<Transactional>,
+}
+
+/// What a producer of transactions has in addition.
+#[derive(Debug, Clone)]
+pub(in crate::testing::sim) struct Transactional {
+    /// `transactional.id`; instances that share it fence each other.
+    pub(in crate::testing::sim) id: String,
+    pub(in crate::testing::sim) timeout: Micros,
 }
 
 impl ProducerPlan {
@@ -70,7 +79,36 @@ impl ProducerPlan {
             request_timeout: ms(request_timeout),
             max_block: ms(max_block),
             linger: ms(linger),
+            transactional: None,
         }
+    }
+
+    /// A producer with a `transactional.id` that is patient enough for its calls to end some time.
+    pub(super) fn draw_transactional(
+        rng: &mut Rng,
+        number: usize,
+        brokers: i32,
+        id: String,
+    ) -> Self {
+        let timeout = pick(rng, &[1000, 10_000, 60_000]);
+        let mut plan = loop {
+            let plan = Self::draw(rng, number, brokers);
+            let restless = plan.setting(REBOOTSTRAP) == Some("0");
+            if plan.idempotent && plan.request_timeout >= ms(1000) && !restless {
+                break plan;
+            }
+        };
+        plan.settings.retain(|(key, _)| {
+            !key.starts_with("socket.connection.setup") && *key != "buffer.memory"
+        });
+        plan.settings.push(("transactional.id", id.clone()));
+        plan.settings
+            .push(("transaction.timeout.ms", timeout.to_string()));
+        plan.transactional = Some(Transactional {
+            id,
+            timeout: ms(timeout),
+        });
+        plan
     }
 
     pub(in crate::testing::sim) fn config(&self) -> ProducerConfig {
@@ -84,6 +122,8 @@ impl ProducerPlan {
         found.map(|(_, value)| value.as_str())
     }
 }
+
+const REBOOTSTRAP: &str = "metadata.recovery.rebootstrap.trigger.ms";
 
 fn pick<T: Copy>(rng: &mut Rng, choices: &[T]) -> T {
     *rng.choice(choices).expect("some")
@@ -154,10 +194,7 @@ fn connections(rng: &mut Rng) -> Vec<(&'static str, String)> {
             "metadata.max.age.ms",
             pick(rng, &[500, 5000, 300_000]).to_string(),
         ),
-        (
-            "metadata.recovery.rebootstrap.trigger.ms",
-            pick(rng, &[0, 1000, 300_000]).to_string(),
-        ),
+        (REBOOTSTRAP, pick(rng, &[0, 1000, 300_000]).to_string()),
     ]
 }
 

@@ -80,6 +80,10 @@ pub(in crate::testing::sim) enum Fault {
     Drop { api: Api, times: u32 },
     /// A broker answers late.
     Delay { api: Api, by: Micros, times: u32 },
+    /// A broker does what is asked later, whatever has become of the connection.
+    Late { api: Api, by: Micros, times: u32 },
+    /// Another broker coordinates a transactional id.
+    MoveCoordinator { id: String, broker: NodeId },
     /// A producer's I/O thread does not run.
     Stall { producer: usize },
     /// A partition is added to a topic.
@@ -200,7 +204,7 @@ fn broker_fault(rng: &mut Rng, kind: u32) -> Fault {
 }
 
 /// The errors that a broker may answer a request with, without having done anything.
-fn errors_of(api: Api) -> &'static [ErrorKind] {
+pub(super) fn errors_of(api: Api) -> &'static [ErrorKind] {
     match api {
         Api::Produce => &[
             ErrorKind::NotLeaderOrFollower,
@@ -224,6 +228,19 @@ fn errors_of(api: Api) -> &'static [ErrorKind] {
             ErrorKind::ConcurrentTransactions,
             ErrorKind::UnknownServer,
             ErrorKind::ClusterAuthorization,
+        ],
+        Api::FindCoordinator => &[ErrorKind::CoordinatorNotAvailable],
+        Api::AddPartitionsToTxn | Api::AddOffsetsToTxn | Api::EndTxn => &[
+            ErrorKind::CoordinatorLoadInProgress,
+            ErrorKind::CoordinatorNotAvailable,
+            ErrorKind::NotCoordinator,
+            ErrorKind::ConcurrentTransactions,
+        ],
+        Api::TxnOffsetCommit => &[
+            ErrorKind::CoordinatorLoadInProgress,
+            ErrorKind::NotCoordinator,
+            ErrorKind::UnknownTopicOrPartition,
+            ErrorKind::GroupAuthorization,
         ],
         _ => &[
             ErrorKind::LeaderNotAvailable,

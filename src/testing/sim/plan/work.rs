@@ -42,6 +42,16 @@ pub(in crate::testing::sim) enum Op {
     Pause(Micros),
     /// Closes the producer, with a limit.
     Close(Micros),
+    /// Gets ready for transactions.
+    Init,
+    /// Begins a transaction.
+    Begin,
+    /// Makes an offset of a consumer part of the transaction.
+    SendOffsets,
+    /// Commits the transaction.
+    Commit,
+    /// Aborts the transaction.
+    Abort,
 }
 
 /// A record to be sent.
@@ -57,13 +67,28 @@ pub(in crate::testing::sim) struct RecordPlan {
 }
 
 /// How one seed's applications behave.
-struct Style {
+pub(super) struct Style {
     partitioned: bool,
     keyed: bool,
     sizes: [usize; 3],
-    longest_pause: Micros,
+    pub(super) longest_pause: Micros,
     gets: u32,
     flushes: u32,
+}
+
+impl Style {
+    pub(super) fn draw(rng: &mut Rng, lasts: Micros) -> Self {
+        Self {
+            partitioned: rng.bool(),
+            keyed: rng.bool(),
+            sizes: [rng.usize(8..40), rng.usize(8..300), rng.usize(8..1200)],
+            longest_pause: *rng
+                .choice(&[0, 0, ms(1), lasts / 50, lasts / 10])
+                .expect("some"),
+            gets: *rng.choice(&[0, 2, 20, 100]).expect("some"),
+            flushes: *rng.choice(&[0, 0, 3]).expect("some"),
+        }
+    }
 }
 
 pub(super) fn draw(
@@ -78,16 +103,7 @@ pub(super) fn draw(
     let mut apps = Vec::new();
     for producer in 0..producers.len() {
         for _ in 0..per_producer {
-            let style = Style {
-                partitioned: rng.bool(),
-                keyed: rng.bool(),
-                sizes: [rng.usize(8..40), rng.usize(8..300), rng.usize(8..1200)],
-                longest_pause: *rng
-                    .choice(&[0, 0, ms(1), lasts / 50, lasts / 10])
-                    .expect("some"),
-                gets: *rng.choice(&[0, 2, 20, 100]).expect("some"),
-                flushes: *rng.choice(&[0, 0, 3]).expect("some"),
-            };
+            let style = Style::draw(rng, lasts);
             let first = (apps.len() as u64 + 1) << 32;
             let sends = total / threads + 1;
             let mut ops = ops(rng, &style, topics, (first, sends));
@@ -127,7 +143,7 @@ fn ops(
     ops
 }
 
-fn record(rng: &mut Rng, style: &Style, topics: &[TopicPlan], id: u64) -> RecordPlan {
+pub(super) fn record(rng: &mut Rng, style: &Style, topics: &[TopicPlan], id: u64) -> RecordPlan {
     let topic = rng.usize(0..topics.len());
     let partition =
         (style.partitioned && rng.u32(0..4) != 0).then(|| rng.i32(0..topics[topic].partitions));

@@ -5,7 +5,8 @@
 //! Threads: one per seed. Locks: none.
 
 use crate::testing::sim::apps::FIRST_PROBE;
-use crate::testing::sim::plan::{AppPlan, Op, RecordPlan};
+use crate::testing::sim::apps::transactions::End;
+use crate::testing::sim::plan::{AppPlan, Op, Plan, ProducerPlan, RecordPlan};
 use crate::testing::sim::queue::{Event, Micros, ms, secs};
 use crate::testing::sim::situations::Situation;
 use crate::testing::sim::world::{Phase, World};
@@ -27,7 +28,16 @@ impl World<'_> {
                 }
                 false
             }
-            Phase::Closing => self.producers.iter().all(|p| p.has_ended()) && self.apps.are_done(),
+            Phase::Closing => {
+                let is_closed =
+                    self.producers.iter().all(|p| p.has_ended()) && self.apps.are_done();
+                if is_closed && self.plan.has_transactions() {
+                    self.settle_transactions();
+                    return false;
+                }
+                is_closed
+            }
+            Phase::Deciding { until } => self.now() >= until,
         }
     }
 
@@ -38,21 +48,20 @@ impl World<'_> {
         let now = self.now();
         for (number, producer) in self.plan.producers.iter().enumerate() {
             let mut ops = vec![Op::Pause(SETTLING)];
-            for (topic, plan) in self.plan.topics.iter().enumerate() {
-                for partition in 0..plan.partitions {
-                    id += 1;
-                    ops.push(Op::Send(RecordPlan {
-                        id,
-                        topic,
-                        partition: Some(partition),
-                        key: None,
-                        size: 20,
-                        headers: 0,
-                        timestamp: None,
-                    }));
+            let in_transaction = producer.transactional.is_some();
+            // A transaction whose send would have to wait for the metadata of a topic is aborted.
+            let rounds = if in_transaction {
+                self.plan.topics.len() + 1
+            } else {
+                1
+            };
+            for _ in 0..rounds {
+                ops.extend(probes(self.plan, in_transaction, &mut id));
+                if in_transaction {
+                    // Metadata may have been asked for on connections that died in silence.
+                    ops.push(Op::Pause(2 * producer.request_timeout + secs(1)));
                 }
             }
-            ops.push(Op::Flush);
             let app = self.apps.add(AppPlan {
                 producer: number,
                 ops,
@@ -77,6 +86,33 @@ impl World<'_> {
         }
     }
 
+    /// Coordinators abort what nobody has ended, and all markers are written.
+    fn settle_transactions(&mut self) {
+        let producers = self.plan.producers.iter();
+        let timeouts = producers.filter_map(|p| p.transactional.as_ref().map(|t| t.timeout));
+        let until = self.now() + timeouts.max().unwrap_or(0) + SETTLING;
+        self.phase = Phase::Deciding { until };
+        self.net.borrow_mut().queue.push(until, Event::Core);
+    }
+
+    /// A producer that has not failed for good commits after the faults.
+    fn judge_last_transactions(&self, violations: &mut Vec<String>) {
+        let transactions = &self.apps.transactions;
+        for (number, plan) in self.plan.producers.iter().enumerate() {
+            let mut own = transactions.all.iter().rev();
+            let last = own.find(|t| t.producer == number && t.is_probe);
+            let Some(last) = last.filter(|last| last.end != End::Committed) else {
+                continue;
+            };
+            if is_patient(plan) && !transactions.failed.contains(&number) {
+                let end = last.end;
+                violations.push(format!(
+                    "I19: producer {number} cannot commit after the faults: {end:?}"
+                ));
+            }
+        }
+    }
+
     /// What must hold once everything is closed.
     pub(super) fn judge_endings(&self, violations: &mut Vec<String>) {
         for producer in &self.producers {
@@ -95,16 +131,12 @@ impl World<'_> {
                 ));
             }
         }
+        self.judge_last_transactions(violations);
         for sent in self.apps.journal.iter().filter(|sent| sent.is_probe) {
             let plan = &self.plan.producers[sent.producer];
-            // A connection may have died in silence, which a request that is lost on it shows.
-            let patient = plan.delivery_timeout >= 3 * plan.request_timeout + secs(5)
-                && plan.request_timeout >= ms(1000)
-                // Whoever begins again whenever metadata is not there at once never gets to write.
-                && plan.setting("metadata.recovery.rebootstrap.trigger.ms") != Some("0");
             let outcome = sent.future.try_get();
-            if let (true, Some(Err(error))) = (patient, outcome) {
-                if !error.is_fatal() && plan.setting("retries") == Some("2147483647") {
+            if let (true, Some(Err(error))) = (is_patient(plan), outcome) {
+                if !error.is_fatal() && plan.transactional.is_none() {
                     violations.push(format!(
                         "I19: producer {number} cannot write to {topic}-{partition:?} after the faults: {error}",
                         number = sent.producer,
@@ -115,6 +147,46 @@ impl World<'_> {
             }
         }
     }
+}
+
+fn probes(plan: &Plan, in_transaction: bool, id: &mut u64) -> Vec<Op> {
+    let mut ops = Vec::new();
+    if in_transaction {
+        ops.push(Op::Begin);
+    }
+    // One missing partition would be the end of the whole transaction, and whoever makes a topic on demand has its own
+    // idea of their number.
+    let topics = plan.topics.iter().enumerate();
+    for (topic, plan) in topics.filter(|(_, topic)| !in_transaction || !topic.made_on_demand) {
+        for partition in 0..plan.partitions {
+            *id += 1;
+            ops.push(Op::Send(RecordPlan {
+                id: *id,
+                topic,
+                partition: Some(partition),
+                key: None,
+                size: 20,
+                headers: 0,
+                timestamp: None,
+            }));
+        }
+    }
+    ops.push(if in_transaction {
+        Op::Commit
+    } else {
+        Op::Flush
+    });
+    ops
+}
+
+/// Whether a producer has the time to write in spite of connections that died in silence, which a request that is lost
+/// shows.
+fn is_patient(plan: &ProducerPlan) -> bool {
+    plan.delivery_timeout >= 3 * plan.request_timeout + secs(5)
+        && plan.request_timeout >= ms(1000)
+        // Whoever begins again whenever metadata is not there at once never gets to write.
+        && plan.setting("metadata.recovery.rebootstrap.trigger.ms") != Some("0")
+        && plan.setting("retries") == Some("2147483647")
 }
 
 /// After this time without faults everything must work.

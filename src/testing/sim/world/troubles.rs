@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use crate::broker::coordinator::coordinators::KeyType;
 use crate::broker::faults::Fault as Rule;
 use crate::common::cluster::NodeId;
 use crate::common::time::Time;
@@ -60,9 +61,11 @@ impl World<'_> {
                 *stalled = (*stalled).max(until);
             }
             Fault::Grow { topic } => self.grow(topic),
+            Fault::MoveCoordinator { ref id, broker } => self.move_coordinator(id, broker),
             Fault::Error { .. }
             | Fault::LoseAnswer { .. }
             | Fault::Drop { .. }
+            | Fault::Late { .. }
             | Fault::Delay { .. } => self.cluster.core.faults.add(rule(&planned.fault)),
             fault => wires(&mut self.net.borrow_mut(), &fault, until),
         }
@@ -146,6 +149,19 @@ impl World<'_> {
             topics.move_leader(name, number, *next, self.time.now());
             self.cluster.poll(&mut net, &self.time);
         }
+    }
+
+    fn move_coordinator(&mut self, id: &str, broker: NodeId) {
+        let core = &mut self.cluster.core;
+        let now = self.time.now();
+        let alive = core.topics.alive();
+        if !alive.contains(&broker) {
+            return;
+        }
+        core.coordinators.elect(&alive, now);
+        core.coordinators
+            .move_to(KeyType::Transaction, id, broker, now);
+        self.cluster.poll(&mut self.net.borrow_mut(), &self.time);
     }
 
     fn isolate(&mut self, broker: NodeId) {
@@ -270,6 +286,7 @@ fn situation_of(fault: &Fault) -> Option<Situation> {
         Fault::Grow { .. } => Situation::DuringGrow,
         Fault::Isolate { .. } => Situation::DuringIsolation,
         Fault::HoldBack { .. } => Situation::DuringHoldBack,
+        Fault::MoveCoordinator { .. } => Situation::DuringCoordinatorMove,
         _ => return None,
     })
 }
@@ -286,6 +303,9 @@ fn rule(fault: &Fault) -> Rule {
         Fault::Delay { api, by, times } => {
             Rule::on(api).delay(Duration::from_micros(by)).times(times)
         }
+        Fault::Late { api, by, times } => Rule::on(api)
+            .handle_late(Duration::from_micros(by))
+            .times(times),
         Fault::Drop { api, times } => Rule::on(api).drop_connection().times(times),
         _ => unreachable!("a fault of the wires"),
     }
