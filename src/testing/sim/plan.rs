@@ -100,6 +100,12 @@ impl Plan {
         self.producers.iter().any(|p| p.transactional.is_some())
     }
 
+    /// Whether brokers may handle a request after those of later connections.
+    pub(super) fn handles_late(&self) -> bool {
+        let mut faults = self.faults.iter();
+        faults.any(|planned| matches!(planned.fault, Fault::Late { .. }))
+    }
+
     /// Whether what only a leader has may be lost.
     pub(super) fn leaders_change(&self) -> bool {
         self.faults.iter().any(|planned| {
