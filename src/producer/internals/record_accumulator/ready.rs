@@ -249,9 +249,10 @@ fn has_something(node: NodeId, list: &mut VecDeque<Arc<PartitionQueue>>) -> bool
     false
 }
 
-/// Moves what is in one list to another; a partition that is there twice goes once.
+/// Moves what is in one list to another, in an order that is the same in every run; a partition that is there twice goes
+/// once.
 fn move_once(from: &mut Vec<Arc<PartitionQueue>>, to: &mut Vec<Arc<PartitionQueue>>) {
-    from.sort_unstable_by_key(Arc::as_ptr);
+    from.sort_unstable_by(|a, b| a.topic_partition().cmp(b.topic_partition()));
     from.dedup_by(|a, b| Arc::ptr_eq(a, b));
     to.append(from);
 }
