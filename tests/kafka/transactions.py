@@ -150,9 +150,15 @@ class Probe:
         """TxnOffsetCommit of offset 5 in partition 0."""
         body = compact(tx) + compact(group) + struct.pack(">qhi", pid, epoch, generation) + compact(member) + compact(instance)
         body += varint(2) + compact(topic) + varint(2) + struct.pack(">iqi", 0, 5, -1) + compact("m") + 3 * NO_TAGS
-        answer = self.coordinator(group, 0).ask(28, version, body, True)
-        answer.take(">i"), answer.varint(), answer.compact(), answer.varint(), answer.take(">i")
-        return name(answer.take(">h"))
+        for _ in range(200):
+            answer = self.coordinator(group, 0).ask(28, version, body, True)
+            answer.take(">i"), answer.varint(), answer.compact(), answer.varint(), answer.take(">i")
+            error = name(answer.take(">h"))
+            # A young cluster is still reading what it knows of groups.
+            if error != "COORDINATOR_LOAD_IN_PROGRESS":
+                break
+            time.sleep(0.05)
+        return error
 
     def offset(self, group, topic, stable):
         body = compact(group) + varint(2) + compact(topic) + varint(2) + struct.pack(">i", 0) + NO_TAGS
