@@ -19,6 +19,7 @@ use crate::common::time::Time;
 use crate::producer::internals::buffer_pool::{BufferPool, Patience, PooledBuffer};
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::incomplete_batches::IncompleteBatches;
+use crate::producer::internals::produce_request_result::ProduceRequestResult;
 use crate::producer::internals::producer_batch::{Callback, RecordToAppend};
 use crate::record::compression::Compression;
 use crate::record::compression_ratio_estimator::CompressionRatioEstimator;
@@ -155,13 +156,20 @@ impl RecordAccumulator {
         }
     }
 
+    /// Lets every batch that exists now leave without its linger, and returns the promises of all of them.
+    ///
+    /// Java: `beginFlush`.
+    pub(crate) fn begin_flush(&self) -> Vec<Arc<ProduceRequestResult>> {
+        let results = self.incomplete.results();
+        results.iter().for_each(|result| result.want());
+        results
+    }
+
     /// Waits until every batch that exists now is done, or until `deadline`. Returns whether all are.
     ///
     /// Java: `awaitFlushCompletion`.
     pub(crate) fn await_flush_completion(&self, deadline: Option<Instant>) -> bool {
-        let results = self.incomplete.results();
-        results.iter().for_each(|result| result.want());
-        results
+        self.begin_flush()
             .iter()
             .all(|result| result.await_all_dependents(deadline))
     }

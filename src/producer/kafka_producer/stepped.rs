@@ -130,9 +130,7 @@ impl KafkaProducer<[u8], [u8]> {
 
     /// The part of `flush` before its wait.
     pub(crate) fn begin_flush(&self) -> Flush {
-        let results = self.inner.accumulator.incomplete().results();
-        results.iter().for_each(|result| result.want());
-        Flush(results)
+        Flush(self.inner.accumulator.begin_flush())
     }
 
     /// The part of `close` before its wait.

@@ -231,9 +231,7 @@ impl<K: ?Sized, V: ?Sized> Inner<K, V> {
     pub(super) fn begin_commit_transaction(&self) -> Result<Pending, KafkaError> {
         let pending = self.begin(TransactionManager::begin_commit)?;
         // Nothing waits for more company now.
-        for result in self.accumulator.incomplete().results() {
-            result.want();
-        }
+        self.accumulator.begin_flush();
         Ok(pending)
     }
 

@@ -188,21 +188,13 @@ fn add_partitions(
     transaction: &TransactionId,
     partitions: &[TopicPartition],
 ) -> AddPartitionsToTxnRequest {
-    let mut topics: Vec<AddPartitionsToTxnTopic> = Vec::new();
-    for tp in partitions {
-        match topics.last_mut() {
-            Some(last) if last.name == tp.topic() => last.partitions.push(tp.partition()),
-            _ => topics.push(AddPartitionsToTxnTopic {
-                name: tp.topic().to_owned(),
-                partitions: vec![tp.partition()],
-            }),
-        }
-    }
+    let topics = by_topic(partitions.iter().map(|tp| (tp, tp.partition())));
+    let topic = |(name, partitions)| AddPartitionsToTxnTopic { name, partitions };
     AddPartitionsToTxnRequest {
         v3_and_below_transactional_id: transaction.transactional_id.to_string(),
         v3_and_below_producer_id: transaction.identity.producer_id,
         v3_and_below_producer_epoch: transaction.identity.epoch,
-        v3_and_below_topics: topics,
+        v3_and_below_topics: topics.into_iter().map(topic).collect(),
         ..AddPartitionsToTxnRequest::default()
     }
 }
@@ -219,22 +211,16 @@ fn txn_offset_commit(
         );
         return Err(KafkaError::new(ErrorKind::UnsupportedVersion, text));
     }
-    let mut topics: Vec<TxnOffsetCommitRequestTopic> = Vec::new();
-    for (tp, offset) in offsets {
+    let topics = by_topic(offsets.iter().map(|(tp, offset)| {
         let partition = TxnOffsetCommitRequestPartition {
             partition_index: tp.partition(),
             committed_offset: offset.offset(),
             committed_leader_epoch: offset.leader_epoch().unwrap_or(-1),
             committed_metadata: Some(offset.metadata().to_owned()),
         };
-        match topics.last_mut() {
-            Some(last) if last.name == tp.topic() => last.partitions.push(partition),
-            _ => topics.push(TxnOffsetCommitRequestTopic {
-                name: tp.topic().to_owned(),
-                partitions: vec![partition],
-            }),
-        }
-    }
+        (tp, partition)
+    }));
+    let topic = |(name, partitions)| TxnOffsetCommitRequestTopic { name, partitions };
     let request = TxnOffsetCommitRequest {
         transactional_id: transaction.transactional_id.to_string(),
         group_id: group.group_id().to_owned(),
@@ -243,9 +229,23 @@ fn txn_offset_commit(
         generation_id: group.generation_id(),
         member_id: group.member_id().to_owned(),
         group_instance_id: group.group_instance_id().map(str::to_owned),
-        topics,
+        topics: topics.into_iter().map(topic).collect(),
     };
     Ok(request.into())
+}
+
+/// What is said of partitions, topic by topic; those of one topic stand together already.
+fn by_topic<'a, T>(
+    partitions: impl Iterator<Item = (&'a TopicPartition, T)>,
+) -> Vec<(String, Vec<T>)> {
+    let mut topics: Vec<(String, Vec<T>)> = Vec::new();
+    for (tp, partition) in partitions {
+        match topics.last_mut() {
+            Some((topic, said)) if topic == tp.topic() => said.push(partition),
+            _ => topics.push((tp.topic().to_owned(), vec![partition])),
+        }
+    }
+    topics
 }
 
 /// The highest version that a transaction of its version may be spoken of with.
