@@ -214,6 +214,11 @@ impl MockClient {
         self.state().suspects.push(node);
     }
 
+    /// Nobody is overdue any more.
+    pub(crate) fn forget_suspects(&self) {
+        self.state().suspects.clear();
+    }
+
     /// Polls that bring nothing last as long as their timeout. Java: `advanceTimeDuringPoll`.
     pub(crate) fn advance_time_during_poll(&self, advance: bool) {
         self.state().lets_time_pass = advance;

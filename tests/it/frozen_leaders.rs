@@ -1,12 +1,15 @@
 //! Brokers that keep their connections open and stop answering. With the default limits a request waits half a minute for
 //! its answer, and no test here has that much patience.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ottla::embedded::{Api, EmbeddedCluster, Fault};
-use ottla::{Null, Persisted, ProducerRecord};
+use ottla::{
+    ConsumerGroupMetadata, Null, OffsetAndMetadata, Persisted, ProducerRecord, TopicPartition,
+};
 
-use crate::support::{Text, must_end, text_producer, values};
+use crate::support::{Text, must_end, text, text_producer, values};
 
 const TOPIC: &str = "orders";
 
@@ -175,6 +178,85 @@ fn a_round_of_freezes_loses_repeats_and_reorders_nothing() {
         }
         assert_eq!(values(&cluster, TOPIC, 0), expected);
     });
+}
+
+/// Who freezes, and when, in the course of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Freeze {
+    BeforeTheFirstRecord,
+    BeforeOffsets,
+    BeforeCommit,
+    /// The one that keeps the group's offsets.
+    GroupBeforeOffsets,
+}
+
+fn transact(cluster: &EmbeddedCluster, producer: &Text, value: &str, freeze: Freeze) {
+    let group = ConsumerGroupMetadata::new("billing");
+    let next = [(TopicPartition::new(TOPIC, 1), OffsetAndMetadata::new(5))];
+    let next: BTreeMap<_, _> = next.into_iter().collect();
+    let frozen = match freeze {
+        Freeze::GroupBeforeOffsets => cluster.group_coordinator("billing"),
+        _ => cluster.transaction_coordinator("transfer"),
+    };
+    let frozen = frozen.expect("a coordinator");
+    let freeze_at = |here: &[Freeze]| {
+        if here.contains(&freeze) {
+            assert!(cluster.pause_broker(frozen));
+        }
+    };
+    producer.begin_transaction().unwrap();
+    freeze_at(&[Freeze::BeforeTheFirstRecord]);
+    let _sent = producer.send(record(value.to_owned())).unwrap();
+    freeze_at(&[Freeze::BeforeOffsets, Freeze::GroupBeforeOffsets]);
+    producer.send_offsets_to_transaction(&next, &group).unwrap();
+    freeze_at(&[Freeze::BeforeCommit]);
+    producer.commit_transaction().unwrap();
+    assert!(cluster.resume_broker(frozen));
+}
+
+/// What takes part in a transaction freezes at each point of it, and comes back as a follower.
+#[test]
+fn a_frozen_coordinator_costs_a_failover_and_every_transaction_is_committed_once() {
+    let freezes = [
+        Freeze::BeforeTheFirstRecord,
+        Freeze::BeforeOffsets,
+        Freeze::BeforeCommit,
+        Freeze::GroupBeforeOffsets,
+    ];
+    for version in [1, 2] {
+        must_end("the frozen coordinator", move || {
+            let cluster = EmbeddedCluster::builder()
+                .brokers(3)
+                .topic(TOPIC, 2)
+                .replication_factor(3)
+                .min_insync_replicas(2)
+                .transaction_version(version)
+                .session_timeout(Duration::from_millis(20))
+                .start()
+                .expect("loopback");
+            let settings = [
+                ("transactional.id", "transfer"),
+                ("transaction.timeout.ms", "200000"),
+                ("max.block.ms", "200000"),
+            ];
+            let producer = suspicious(&cluster, &settings);
+            producer.init_transactions().unwrap();
+            let mut expected = Vec::new();
+            for freeze in freezes {
+                let value = format!("{freeze:?}");
+                transact(&cluster, &producer, &value, freeze);
+                expected.push(value);
+            }
+            let last = producer
+                .in_transaction(|transaction| transaction.send(record("last".to_owned())))
+                .unwrap();
+            assert!(last.is_done());
+            expected.push("last".to_owned());
+            let committed = cluster.committed_records(TOPIC, 0).unwrap();
+            let committed: Vec<_> = committed.into_iter().map(|r| text(r.value)).collect();
+            assert_eq!(committed, expected, "version {version}");
+        });
+    }
 }
 
 #[test]

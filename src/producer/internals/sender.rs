@@ -23,7 +23,7 @@ use crate::producer::internals::record_accumulator::RecordDrainer;
 use crate::producer::internals::sender::control::Phase;
 use crate::producer::internals::sender::in_flight_batches::InFlightBatches;
 use crate::producer::internals::sender::leader_moves::LeaderMoves;
-use crate::producer::internals::sender::transactional::TxnInFlight;
+use crate::producer::internals::sender::transactional::TxnQuestions;
 use crate::producer::internals::sender_metrics::SenderMetrics;
 use crate::producer::internals::transaction_manager::TransactionManager;
 
@@ -32,6 +32,7 @@ pub(crate) use self::transactional::Transactions;
 
 mod control;
 mod errors;
+mod frozen_coordinators;
 mod frozen_leaders;
 mod in_flight_batches;
 #[cfg(test)]
@@ -83,7 +84,7 @@ pub(crate) struct Sender<C> {
     leader_moves: LeaderMoves,
     /// Exists where the producer has a `transactional.id`.
     transactions: Option<Transactions>,
-    txn_in_flight: Option<TxnInFlight>,
+    txn_questions: TxnQuestions,
     /// Reused from pass to pass.
     responses: Vec<ClientResponse>,
 }
@@ -113,7 +114,7 @@ impl<C: KafkaClient> Sender<C> {
             in_flight: InFlightBatches::default(),
             leader_moves: LeaderMoves::default(),
             transactions: None,
-            txn_in_flight: None,
+            txn_questions: TxnQuestions::default(),
             responses: Vec::new(),
         }
     }

@@ -19,6 +19,7 @@ use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::sender::in_flight_batches::{
     InFlightBatch, InFlightRequest, Place,
 };
+use crate::producer::internals::sender::transactional::TxnQuestion;
 use crate::producer::internals::sender::{Sender, errors};
 use crate::producer::internals::transaction_manager::{
     BatchId, TransactionManager, Verdict, is_fatal,
@@ -52,10 +53,14 @@ struct Refusal {
 impl<C: KafkaClient> Sender<C> {
     /// One request has ended.
     pub(super) fn handle_response(&mut self, response: ClientResponse, now: Instant) {
-        let transactional = self.txn_in_flight.as_ref();
-        if transactional.is_some_and(|sent| sent.correlation_id == response.correlation_id) {
-            self.handle_transactional_response(response.outcome, now);
-            return;
+        match self.txn_questions.with(response.correlation_id) {
+            Some(TxnQuestion::OfManager) => {
+                return self.handle_transactional_response(response.outcome, now);
+            }
+            Some(TxnQuestion::Whereabouts) => {
+                return self.handle_whereabouts(response.outcome, now);
+            }
+            None => {}
         }
         let Some(mut request) = self.in_flight.remove(response.correlation_id) else {
             log::warn!(

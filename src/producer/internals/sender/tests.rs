@@ -32,6 +32,7 @@ mod closing;
 mod error_page;
 mod error_page_transactions;
 mod expiry;
+mod frozen_coordinators;
 mod frozen_leaders;
 mod gaps;
 mod idempotent;

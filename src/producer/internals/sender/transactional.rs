@@ -18,6 +18,7 @@ use crate::common::sync::MutexGuard;
 use crate::common::time::earlier;
 use crate::producer::internals::sender::Sender;
 use crate::producer::internals::sender::control::Phase;
+use crate::producer::internals::sender::frozen_coordinators::Whereabouts;
 use crate::producer::internals::sender::txn_requests::{builder, read};
 use crate::producer::internals::transaction_manager::{
     TransactionManager, TransactionVersion, TxnRequest, TxnRequestBody, TxnResponse, Unsent,
@@ -33,11 +34,37 @@ pub(crate) struct Transactions {
     pub(crate) api_versions: Arc<ApiVersions>,
 }
 
-/// A request of the manager that has no answer yet.
+/// What was asked for the sake of the transaction and has no answer yet.
+#[derive(Debug, Default)]
+pub(super) struct TxnQuestions {
+    in_flight: Option<TxnInFlight>,
+    pub(super) whereabouts: Whereabouts,
+}
+
+/// A request of the manager.
 #[derive(Debug)]
-pub(super) struct TxnInFlight {
-    pub(super) correlation_id: i32,
+struct TxnInFlight {
+    correlation_id: i32,
     request: TxnRequest,
+}
+
+/// Who has to read an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TxnQuestion {
+    OfManager,
+    Whereabouts,
+}
+
+impl TxnQuestions {
+    /// The question with this number, if it is one of these.
+    pub(super) fn with(&self, correlation_id: i32) -> Option<TxnQuestion> {
+        let of_manager = self.in_flight.as_ref();
+        if of_manager.is_some_and(|sent| sent.correlation_id == correlation_id) {
+            return Some(TxnQuestion::OfManager);
+        }
+        let is_whereabouts = self.whereabouts.is_asked_with(correlation_id);
+        is_whereabouts.then_some(TxnQuestion::Whereabouts)
+    }
 }
 
 impl<C: KafkaClient> Sender<C> {
@@ -61,7 +88,8 @@ impl<C: KafkaClient> Sender<C> {
         } else {
             self.restart_partitions();
         }
-        self.send_next_request(now)
+        let come_again = self.send_next_request(now);
+        earlier(come_again, self.look_for_coordinator(now))
     }
 
     /// Whether `close` has to wait for the end of a transaction.
@@ -148,7 +176,7 @@ impl<C: KafkaClient> Sender<C> {
         let id = node.node_id();
         let builder = builder(request.body.clone());
         let sent = self.client.new_client_request(id, builder, now, true);
-        self.txn_in_flight = Some(TxnInFlight {
+        self.txn_questions.in_flight = Some(TxnInFlight {
             correlation_id: sent.correlation_id,
             request,
         });
@@ -201,7 +229,7 @@ impl<C: KafkaClient> Sender<C> {
 
     /// A request of the manager has ended.
     pub(super) fn handle_transactional_response(&mut self, outcome: Outcome, now: Instant) {
-        let Some(ended) = self.txn_in_flight.take() else {
+        let Some(ended) = self.txn_questions.in_flight.take() else {
             return;
         };
         // What the coordinator said about the cluster counts for what comes next.

@@ -69,10 +69,7 @@ impl TransactionManager {
             return;
         };
         log::debug!("node {} is the coordinator of {key:?}", node.id());
-        match key {
-            CoordinatorKey::Transaction(_) => transactional.coordinator = Some(node),
-            CoordinatorKey::Group(group) => transactional.group_coordinator = Some((group, node)),
-        }
+        transactional.set_coordinator(key, node);
     }
 
     fn handle_identity(&mut self, request: &Request, step: Step) {

@@ -7,7 +7,7 @@
 
 use std::time::Instant;
 
-use crate::common::cluster::{Node, ProducerIdAndEpoch};
+use crate::common::cluster::{Node, NodeId, ProducerIdAndEpoch};
 use crate::common::error_kind::ErrorKind;
 use crate::common::kafka_error::KafkaError;
 use crate::common::time::deadline;
@@ -144,20 +144,45 @@ impl TransactionManager {
     }
 
     fn place_of(&self, kind: &Kind) -> Place {
-        let Some(transactional) = &self.transactional else {
-            return Place::AnyNode;
-        };
-        let (known, key) = match kind {
-            Kind::FindCoordinator(_) => return Place::AnyNode,
+        match self.coordinator_of(kind) {
+            None => Place::AnyNode,
+            Some((_, Some(node))) => Place::At(node.clone()),
+            Some((key, None)) => Place::Unknown(key),
+        }
+    }
+
+    /// Whose coordinator has to take the request, and which node that is; nothing where any node will do.
+    fn coordinator_of(&self, kind: &Kind) -> Option<(CoordinatorKey, Option<&Node>)> {
+        let transactional = self.transactional.as_ref()?;
+        let key = match kind {
+            Kind::FindCoordinator(_) => return None,
             Kind::TxnOffsetCommit(offsets) => {
-                let group = offsets.group.group_id();
-                let known = transactional.group_coordinator.as_ref();
-                let known = known.filter(|(of, _)| of == group).map(|(_, node)| node);
-                (known, CoordinatorKey::Group(group.to_owned()))
+                CoordinatorKey::Group(offsets.group.group_id().to_owned())
             }
-            _ => (transactional.coordinator.as_ref(), transactional.key()),
+            _ => transactional.key(),
         };
-        known.map_or(Place::Unknown(key), |node| Place::At(node.clone()))
+        let known = transactional.known_coordinator(&key);
+        Some((key, known))
+    }
+
+    /// The coordinator that is being asked, or is to be asked next.
+    pub(crate) fn awaited_coordinator(&self) -> Option<(CoordinatorKey, NodeId)> {
+        let in_flight = self.requests.in_flight.as_ref();
+        let awaited = in_flight.or_else(|| self.requests.head())?;
+        let (key, node) = self.coordinator_of(&awaited.kind)?;
+        Some((key, node?.node_id()))
+    }
+
+    /// Somebody else has taken the place of a coordinator that does not answer: what was not sent there yet goes to the
+    /// new one.
+    pub(crate) fn replace_coordinator(&mut self, key: CoordinatorKey, from: NodeId, to: Node) {
+        let Some(transactional) = &mut self.transactional else {
+            return;
+        };
+        let known = transactional.known_coordinator(&key);
+        if known.is_some_and(|known| known.node_id() == from) {
+            transactional.set_coordinator(key, to);
+        }
     }
 
     /// What the request says; nothing where its transaction is over.
@@ -258,6 +283,23 @@ enum Place {
 impl Transactional {
     pub(super) fn key(&self) -> CoordinatorKey {
         CoordinatorKey::Transaction(self.config.id.clone())
+    }
+
+    fn known_coordinator(&self, key: &CoordinatorKey) -> Option<&Node> {
+        match key {
+            CoordinatorKey::Transaction(_) => self.coordinator.as_ref(),
+            CoordinatorKey::Group(group) => {
+                let (of, node) = self.group_coordinator.as_ref()?;
+                (of == group).then_some(node)
+            }
+        }
+    }
+
+    pub(super) fn set_coordinator(&mut self, key: CoordinatorKey, node: Node) {
+        match key {
+            CoordinatorKey::Transaction(_) => self.coordinator = Some(node),
+            CoordinatorKey::Group(group) => self.group_coordinator = Some((group, node)),
+        }
     }
 }
 

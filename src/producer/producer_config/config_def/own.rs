@@ -15,7 +15,7 @@ key_table! {
     "ottla.drop.timeout.ms", Long, Value("10000"), AtLeast(0), Medium, Supported;
     "How long dropping the last handle of a producer may take to deliver what is still waiting."
     "ottla.leader.suspect.ms", Long, Value("1000"), AtLeast(0), Medium, Supported;
-    "A broker that is overdue by its own standards, and at least this late, is suspected: another one is asked who leads. 0 waits for `request.timeout.ms` as Java."
+    "A broker that is overdue by its own standards, and at least this late, is suspected: another one is asked who leads and who coordinates. 0 waits for `request.timeout.ms` as Java."
     "ottla.partitioner.hash", String, Value("murmur2"), OneOf(&["murmur2", "crc32", "fnv1a"]), Medium, Supported;
     "How keys are spread over partitions: `murmur2` as Java, `crc32` as librdkafka's `consistent`, `fnv1a` as Sarama."
     "ottla.receive.max.bytes", Int, Value("104857600"), Between(1024, 2_147_483_647), Low, Supported;

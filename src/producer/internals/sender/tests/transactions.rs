@@ -21,14 +21,16 @@ use crate::protocol::messages::find_coordinator::{Coordinator, FindCoordinatorRe
 use crate::protocol::requests::ResponseBody;
 use crate::testing::mock_client::SentRequest;
 
-const COORDINATOR: NodeId = NodeId(2);
-const V1: i16 = 1;
-const V2: i16 = 2;
+pub(super) const COORDINATOR: NodeId = NodeId(2);
+pub(super) const V1: i16 = 1;
+pub(super) const V2: i16 = 2;
 
 /// A transactional Sender, whose transactional requests are answered one by one.
-struct Txn {
-    fixture: Fixture,
-    epoch: i16,
+pub(super) struct Txn {
+    pub(super) fixture: Fixture,
+    pub(super) epoch: i16,
+    /// Whom brokers name as the coordinator.
+    pub(super) coordinator: NodeId,
 }
 
 type Pending = Arc<TransactionalRequestResult>;
@@ -52,11 +54,15 @@ impl Txn {
             id: "txn".into(),
             api_versions: api_versions(level),
         });
-        Self { fixture, epoch: 0 }
+        Self {
+            fixture,
+            epoch: 0,
+            coordinator: COORDINATOR,
+        }
     }
 
     /// With an identity, inside a transaction.
-    fn open(level: i16) -> Self {
+    pub(super) fn open(level: i16) -> Self {
         Self::open_with(level, Setup::default())
     }
 
@@ -71,13 +77,13 @@ impl Txn {
         txn
     }
 
-    fn manage<T>(&self, command: impl FnOnce(&mut TransactionManager) -> T) -> T {
+    pub(super) fn manage<T>(&self, command: impl FnOnce(&mut TransactionManager) -> T) -> T {
         let manager = self.fixture.sender.transaction_manager.as_ref();
         command(&mut manager.expect("idempotent").lock())
     }
 
     /// Appends a record in the transaction, as the facade does.
-    fn append(&self, partition: i32) -> FutureRecordMetadata {
+    pub(super) fn append(&self, partition: i32) -> FutureRecordMetadata {
         let future = self.fixture.append(partition);
         let tp = future.topic_partition().expect("appended").clone();
         self.manage(|manager| manager.maybe_add_partition(&tp));
@@ -85,7 +91,7 @@ impl Txn {
     }
 
     /// A record whose batch is on the wire.
-    fn send(&mut self, partition: i32) -> FutureRecordMetadata {
+    pub(super) fn send(&mut self, partition: i32) -> FutureRecordMetadata {
         let future = self.append(partition);
         self.pass();
         if self.asked().is_some() {
@@ -95,42 +101,42 @@ impl Txn {
         future
     }
 
-    fn commit(&self) -> Pending {
+    pub(super) fn commit(&self) -> Pending {
         self.manage(TransactionManager::begin_commit)
             .expect("commit")
     }
 
-    fn abort(&self) -> Pending {
+    pub(super) fn abort(&self) -> Pending {
         self.manage(TransactionManager::begin_abort).expect("abort")
     }
 
-    fn pass(&mut self) {
+    pub(super) fn pass(&mut self) {
         self.fixture.pass();
     }
 
     /// The transactional request that waits for its answer.
-    fn asked(&self) -> Option<SentRequest> {
+    pub(super) fn asked(&self) -> Option<SentRequest> {
         let mut requests = self.fixture.client.requests().into_iter();
         requests.find(|request| request.body.api_key() != ApiKeys::Produce)
     }
 
-    fn asked_api(&self) -> Option<ApiKeys> {
+    pub(super) fn asked_api(&self) -> Option<ApiKeys> {
         self.asked().map(|request| request.body.api_key())
     }
 
     /// Lets the Sender ask, says yes, and lets it take the answer.
-    fn serve(&mut self, expected: ApiKeys) {
+    pub(super) fn serve(&mut self, expected: ApiKeys) {
         self.answer(expected, Errors::None);
     }
 
-    fn answer(&mut self, expected: ApiKeys, error: Errors) {
+    pub(super) fn answer(&mut self, expected: ApiKeys, error: Errors) {
         if self.asked().is_none() {
             self.pass();
         }
         let request = self.asked().expect("a request");
         assert_eq!(request.body.api_key(), expected);
         let any_node = expected == ApiKeys::FindCoordinator;
-        assert_eq!(request.destination != COORDINATOR, any_node);
+        assert_eq!(request.destination != self.coordinator, any_node);
         let response = self.response(&request.body, error.code());
         self.fixture
             .client
@@ -138,12 +144,12 @@ impl Txn {
         self.pass();
     }
 
-    fn response(&mut self, request: &RequestBody, error_code: i16) -> ResponseBody {
+    pub(super) fn response(&mut self, request: &RequestBody, error_code: i16) -> ResponseBody {
         match request {
             RequestBody::FindCoordinator(asked) => FindCoordinatorResponse {
                 coordinators: vec![Coordinator {
                     key: asked.coordinator_keys[0].clone(),
-                    node_id: COORDINATOR.0,
+                    node_id: self.coordinator.0,
                     host: "localhost".to_owned(),
                     port: 9094,
                     error_code,
@@ -226,7 +232,7 @@ fn api_versions(level: i16) -> Arc<ApiVersions> {
     Arc::new(versions)
 }
 
-fn is_ok(pending: &Pending) -> bool {
+pub(super) fn is_ok(pending: &Pending) -> bool {
     pending.collect().is_some_and(|outcome| outcome.is_ok())
 }
 

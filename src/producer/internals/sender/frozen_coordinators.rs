@@ -1,0 +1,109 @@
+//! Turns to the next coordinator while the one that a transaction waits for does not answer.
+//!
+//! Java: none; there `commit_transaction` and the like wait for `request.timeout.ms`.
+//! Differs: does not exist in Java. Being late is no reason by itself, since a broker may be slow; another node that is
+//! named as the coordinator is. What follows is what follows a lost connection, so that the rules for requests which may
+//! still arrive are the same.
+//! Threads: the I/O thread. Locks: TransactionManager.
+
+use std::time::{Duration, Instant};
+
+use crate::client::client_request::Outcome;
+use crate::client::kafka_client::KafkaClient;
+use crate::common::cluster::NodeId;
+use crate::producer::internals::sender::Sender;
+use crate::producer::internals::sender::txn_requests::{builder, read};
+use crate::producer::internals::transaction_manager::{
+    CoordinatorKey, TxnRequestBody, TxnResponse,
+};
+
+/// The question where a coordinator is that does not answer. It is asked beside the request that waits there.
+#[derive(Debug, Default)]
+pub(super) struct Whereabouts {
+    asked: Option<Question>,
+    last_asked: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Question {
+    correlation_id: i32,
+    key: CoordinatorKey,
+    suspect: NodeId,
+}
+
+impl Whereabouts {
+    pub(super) fn is_asked_with(&self, correlation_id: i32) -> bool {
+        let asked = self.asked.as_ref();
+        asked.is_some_and(|question| question.correlation_id == correlation_id)
+    }
+
+    /// When to ask, if not now. A coordinator that is merely slow must not bring about a storm of questions.
+    fn next_question(&self, now: Instant) -> Option<Instant> {
+        let next = self.last_asked.map(|at| at + QUESTION_INTERVAL);
+        next.filter(|at| now < *at)
+    }
+}
+
+impl<C: KafkaClient> Sender<C> {
+    /// Asks another node who the coordinator is, where the one that is waited for is overdue. Returns when to come again,
+    /// if nothing happens before.
+    pub(super) fn look_for_coordinator(&mut self, now: Instant) -> Option<Instant> {
+        if !self.client.has_suspects() || self.txn_questions.whereabouts.asked.is_some() {
+            return None;
+        }
+        let (key, suspect) = self.manager()?.awaited_coordinator()?;
+        if !self.client.is_suspect(suspect) {
+            return None;
+        }
+        let later = self.txn_questions.whereabouts.next_question(now);
+        if later.is_some() {
+            return later;
+        }
+        let node = self.client.least_loaded_node(now).node?;
+        if self.client.is_suspect(node.node_id()) {
+            return now.checked_add(QUESTION_INTERVAL);
+        }
+        if !self.client.ready(&node, now) {
+            return now.checked_add(self.client.poll_delay(&node, now));
+        }
+        let builder = builder(TxnRequestBody::FindCoordinator(key.clone()));
+        let request = (self.client).new_client_request(node.node_id(), builder, now, true);
+        self.txn_questions.whereabouts = Whereabouts {
+            asked: Some(Question {
+                correlation_id: request.correlation_id,
+                key,
+                suspect,
+            }),
+            last_asked: Some(now),
+        };
+        self.client.send(request, now);
+        None
+    }
+
+    /// Gives the connection to an overdue coordinator up where another node has taken its place. The request that waits
+    /// there ends as that of a lost connection does.
+    pub(super) fn handle_whereabouts(&mut self, outcome: Outcome, now: Instant) {
+        let (Some(Question { key, suspect, .. }), Outcome::Answered(body)) =
+            (self.txn_questions.whereabouts.asked.take(), outcome)
+        else {
+            return;
+        };
+        let asked = TxnRequestBody::FindCoordinator(key.clone());
+        let TxnResponse::Coordinator(node) = read(&asked, body) else {
+            return;
+        };
+        if node.node_id() == suspect || !self.client.is_suspect(suspect) {
+            return;
+        }
+        let reason = format!(
+            "node {suspect} is overdue, and node {node} has become the coordinator of {key:?}"
+        );
+        log::warn!("giving up a connection: {reason}");
+        self.client.disconnect(suspect, &reason, now);
+        if let Some(mut manager) = self.manager() {
+            manager.replace_coordinator(key, suspect, node);
+        }
+    }
+}
+
+const QUESTION_INTERVAL: Duration = Duration::from_secs(1);
