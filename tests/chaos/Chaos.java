@@ -1,7 +1,10 @@
 import java.io.FileOutputStream;
 import java.io.IOException;
+import java.io.Writer;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.*;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -18,20 +21,23 @@ import org.apache.kafka.common.serialization.*;
  * The Java half of tests/chaos: a producer with the journal of client.rs, the reader, and a few questions to the cluster.
  *
  *   produce key=value ..            as client.rs
- *   read BOOTSTRAP ISOLATION TOPIC ..    every record: topic partition offset timestamp value; then `end` lines
+ *   read BOOTSTRAP ISOLATION FOLDER TOPIC ..    every record (topic partition offset timestamp value) into a file for each
+ *                                   partition; prints where each ends
  *   committed BOOTSTRAP GROUP ..    the offset that each group has for partition 0 of `input`
  *   move BOOTSTRAP TOPIC SEED       another leader for each partition of the topic
  *   coordinator BOOTSTRAP TRANSACTIONAL_ID   the node that coordinates
+ *   upgrade BOOTSTRAP FEATURE LEVEL     of the running cluster
  */
 public final class Chaos {
     public static void main(String[] words) throws Exception {
         List<String> rest = Arrays.asList(words).subList(1, words.length);
         switch (words[0]) {
             case "produce" -> produce(rest);
-            case "read" -> read(rest.get(0), rest.get(1), rest.subList(2, rest.size()));
+            case "read" -> read(rest.get(0), rest.get(1), Path.of(rest.get(2)), rest.subList(3, rest.size()));
             case "committed" -> committed(rest.get(0), rest.subList(1, rest.size()));
             case "move" -> move(rest.get(0), rest.get(1), Long.parseLong(rest.get(2)));
             case "coordinator" -> coordinator(rest.get(0), rest.get(1));
+            case "upgrade" -> upgrade(rest.get(0), rest.get(1), Short.parseShort(rest.get(2)));
             default -> throw new IllegalArgumentException(words[0]);
         }
     }
@@ -303,31 +309,28 @@ public final class Chaos {
                 "auto.offset.reset", "earliest", "fetch.max.wait.ms", 100);
     }
 
-    static void read(String bootstrap, String isolation, List<String> topics) {
-        StringBuilder out = new StringBuilder();
+    static void read(String bootstrap, String isolation, Path folder, List<String> topics) throws IOException {
+        Map<TopicPartition, Writer> files = new HashMap<>();
         try (Consumer<byte[], byte[]> consumer = new KafkaConsumer<>(consuming(bootstrap, isolation),
                 new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
             List<TopicPartition> all = topics.stream().flatMap(topic -> consumer.partitionsFor(topic).stream())
                     .map(info -> new TopicPartition(info.topic(), info.partition())).toList();
+            for (TopicPartition each : all) files.put(each, Files.newBufferedWriter(folder.resolve(each.toString())));
             // With read_committed this is the last stable offset.
             Map<TopicPartition, Long> ends = consumer.endOffsets(all);
             consumer.assign(all);
             consumer.seekToBeginning(all);
             while (ends.entrySet().stream().anyMatch(end -> consumer.position(end.getKey()) < end.getValue())) {
                 for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(200))) {
-                    if (record.offset() >= ends.get(new TopicPartition(record.topic(), record.partition()))) continue;
-                    out.append(record.topic()).append(' ').append(record.partition()).append(' ').append(record.offset());
-                    out.append(' ').append(record.timestamp()).append(' ');
-                    out.append(new String(record.value(), StandardCharsets.UTF_8)).append('\n');
-                    if (out.length() > 1 << 16) {
-                        System.out.print(out);
-                        out.setLength(0);
-                    }
+                    TopicPartition at = new TopicPartition(record.topic(), record.partition());
+                    if (record.offset() >= ends.get(at)) continue;
+                    files.get(at).write(record.topic() + ' ' + record.partition() + ' ' + record.offset() + ' '
+                            + record.timestamp() + ' ' + new String(record.value(), StandardCharsets.UTF_8) + '\n');
                 }
             }
-            ends.forEach((at, end) -> out.append("end ").append(at.topic()).append(' ').append(at.partition())
-                    .append(' ').append(end).append('\n'));
-            System.out.print(out);
+            ends.forEach((at, end) -> System.out.println(at.topic() + ' ' + at.partition() + ' ' + end));
+        } finally {
+            for (Writer file : files.values()) file.close();
         }
     }
 
@@ -358,6 +361,13 @@ public final class Chaos {
     static void coordinator(String bootstrap, String id) throws Exception {
         try (Admin admin = Admin.create(Map.of("bootstrap.servers", bootstrap, "request.timeout.ms", 10000))) {
             System.out.println(admin.describeTransactions(List.of(id)).description(id).get().coordinatorId());
+        }
+    }
+
+    static void upgrade(String bootstrap, String feature, short level) throws Exception {
+        try (Admin admin = Admin.create(Map.of("bootstrap.servers", bootstrap))) {
+            FeatureUpdate update = new FeatureUpdate(level, FeatureUpdate.UpgradeType.UPGRADE);
+            admin.updateFeatures(Map.of(feature, update), new UpdateFeaturesOptions()).all().get();
         }
     }
 }

@@ -14,15 +14,16 @@ ANOMALIES = (
 
 
 class Record:
-    """A record as a reader found it."""
-    __slots__ = ("topic", "partition", "offset", "timestamp", "value")
+    """A record as a reader found it; `parts` is what the judge made of its value."""
+    __slots__ = ("topic", "partition", "offset", "timestamp", "value", "parts")
 
     def __init__(self, topic, partition, offset, timestamp, value):
         self.topic, self.partition, self.offset, self.timestamp, self.value = topic, partition, offset, timestamp, value
+        self.parts = None
 
 
 class History:
-    """What a run left behind."""
+    """What a run left behind; without transactions also what it left in one partition only."""
 
     def __init__(self):
         self.run = ""
@@ -52,11 +53,13 @@ def parse(value):
 
 class Sent:
     """A record that the application handed over, and what it was told of it."""
-    __slots__ = ("key", "timestamp", "began", "transaction", "outcome", "offset", "told_timestamp", "ended", "persisted", "extra")
+    __slots__ = ("key", "timestamp", "began", "transaction", "outcome", "offset", "told_timestamp", "ended", "persisted",
+                 "why", "extra")
 
     def __init__(self, key, transaction, timestamp, began):
         self.key, self.transaction, self.timestamp, self.began = key, transaction, timestamp, began
-        self.outcome, self.offset, self.told_timestamp, self.ended, self.persisted, self.extra = None, None, None, None, "-", 0
+        self.outcome, self.offset, self.told_timestamp, self.ended = None, None, None, None
+        self.persisted, self.why, self.extra = "-", "", 0
 
 
 class Transaction:
@@ -97,6 +100,7 @@ class Journal:
         if sent.outcome:
             sent.extra += 1
         sent.outcome, sent.persisted, sent.ended = "failed", words[4], int(words[5])
+        sent.why = words[6].partition(":")[0]
 
     def note_b(self, words):
         self.transaction(words[0], words[1])
@@ -135,6 +139,7 @@ class Judge:
         self.killed = {producer for producer, _, killed in history.journals if killed}
         self.sent = {key: sent for journal in self.journals for key, sent in journal.sent.items()}
         self.counts = collections.Counter()
+        self.slowest = (0, "")  # the longest that an acknowledged record took, and which one
         self.last_timestamps = collections.defaultdict(set)
 
     def add(self, anomaly, text):
@@ -142,6 +147,7 @@ class Judge:
         self.findings[anomaly].append(text)
 
     def judge(self):
+        self.counts["in the log"] = len(self.history.stored)
         found = self.read(self.history.stored, self.sent)
         self.judge_outcomes(found)
         self.judge_order()
@@ -154,7 +160,7 @@ class Judge:
         found = collections.defaultdict(list)
         for record in records:
             where = f"{record.topic}-{record.partition}@{record.offset}"
-            parts = parse(record.value)
+            parts = record.parts = parse(record.value)
             if parts is None:
                 self.add("corrupted", where)
                 continue
@@ -173,7 +179,9 @@ class Judge:
         for key, sent in self.sent.items():
             places = found.get(key, [])
             lossy = key[2] in self.history.lossy_topics
-            self.counts[sent.outcome or "open"] += 1
+            self.counts[f"failed ({sent.why})" if sent.outcome == "failed" else sent.outcome or "open"] += 1
+            if sent.outcome == "acked" and sent.ended - sent.began > self.slowest[0]:
+                self.slowest = sent.ended - sent.began, f"{key} from {sent.began} on"
             if len(places) > 1:
                 self.add("duplicated", f"{key} at {[place.offset for place in places]}")
             if sent.extra:
@@ -208,8 +216,8 @@ class Judge:
         """Within one thread and partition the counter rises with the offset; what comes twice is a duplicate, not this."""
         last, seen = {}, set()
         for record in sorted(self.history.stored, key=lambda r: (r.topic, r.partition, r.offset)):
-            parts = parse(record.value)
-            if parts is None or parts[5] is None:
+            parts = record.parts
+            if parts is None:
                 continue
             key = (parts[1], parts[2], record.topic, record.partition)
             if (key, parts[5]) in seen:
@@ -270,6 +278,13 @@ class Judge:
             if offset != last.get(group, -1):
                 self.add("wrong group offset", f"{group}: {offset}, last visible transaction {last.get(group, -1)}")
 
+    def absorb(self, other):
+        """Adds what another judge found in another part of the same run."""
+        for anomaly, texts in other.findings.items():
+            self.findings[anomaly] += texts
+        self.counts.update(other.counts)
+        self.slowest = max(self.slowest, other.slowest)
+
     def is_clean(self):
         return not self.findings
 
@@ -277,4 +292,4 @@ class Judge:
         """One line: counts first, then every anomaly that there is."""
         counts = ", ".join(f"{count} {what}" for what, count in sorted(self.counts.items()))
         found = ", ".join(f"{len(texts)} {anomaly}" for anomaly, texts in sorted(self.findings.items()))
-        return f"{counts}, {len(self.history.stored)} in the log; anomalies: {found or '0'}"
+        return f"{counts}; slowest acknowledgement {self.slowest[0] / 1000:.1f} s; anomalies: {found or '0'}"
