@@ -29,6 +29,8 @@ pub(super) struct MetadataUpdater<M> {
     in_progress: Option<MetadataRequestVersion>,
     /// Since when metadata has been wanted and not obtained.
     wanted_since: Option<Instant>,
+    /// An attempt to get it has failed since then.
+    has_failed: bool,
     /// A broker asked for it (KIP-1102).
     rebootstrap_requested: bool,
 }
@@ -40,8 +42,13 @@ impl<M: MetadataHandle> MetadataUpdater<M> {
             suspicion: Suspicion::new(leader_suspect),
             in_progress: None,
             wanted_since: None,
+            has_failed: false,
             rebootstrap_requested: false,
         }
+    }
+
+    fn attempt_failed(&mut self) {
+        self.has_failed = self.wanted_since.is_some();
     }
 
     pub(super) fn close(&self) {
@@ -149,18 +156,21 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
             // A broker that is starting up knows of no broker yet.
             log::debug!("metadata response of no use: {}", error.name());
             metadata.with(|metadata| metadata.failed_update(now));
+            self.metadata_updater.attempt_failed();
         } else {
             let updated = metadata.with(|m| m.update(version, response, api_version, now));
             if let Err(error) = updated {
                 log::debug!("metadata response ignored: {error}");
             }
             self.metadata_updater.wanted_since = None;
+            self.metadata_updater.has_failed = false;
         }
     }
 
     /// There will be no answer; where `fatal` says that there never will be, every waiter is told.
     pub(super) fn metadata_request_failed(&mut self, fatal: Option<KafkaError>, now: Instant) {
         self.metadata_updater.in_progress = None;
+        self.metadata_updater.attempt_failed();
         self.metadata_updater.metadata.with(|metadata| {
             if let Some(error) = fatal {
                 metadata.fatal_error(error);
@@ -177,6 +187,9 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
         now: Instant,
     ) {
         let is_due = self.is_metadata_update_due(now);
+        if is_due {
+            self.metadata_updater.attempt_failed();
+        }
         let metadata = &self.metadata_updater.metadata;
         metadata.with(|metadata| {
             // A cluster that does not answer is asked ever more rarely.
@@ -202,10 +215,11 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
         }
         match updater.wanted_since {
             // Where the bootstrap servers are all that is known, there is nothing to go back to.
-            Some(since) if !updater.metadata.snapshot().is_bootstrap => {
-                trigger.saturating_sub(now.saturating_duration_since(since))
-            }
-            _ => Duration::MAX,
+            Some(_) if updater.metadata.snapshot().is_bootstrap => Duration::MAX,
+            // A question takes its time. To close all connections at once because of it would be to begin for ever.
+            Some(_) if trigger.is_zero() && !updater.has_failed => Duration::MAX,
+            Some(since) => trigger.saturating_sub(now.saturating_duration_since(since)),
+            None => Duration::MAX,
         }
     }
 
@@ -231,6 +245,7 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
         let updater = &mut self.metadata_updater;
         updater.metadata.with(|metadata| metadata.rebootstrap());
         updater.wanted_since = Some(now);
+        updater.has_failed = false;
         updater.rebootstrap_requested = false;
     }
 }

@@ -297,3 +297,34 @@ fn a_client_that_knows_only_its_bootstrap_servers_does_not_begin_again_and_again
     assert_eq!(fixture.metadata.snapshot().version, version);
     assert_eq!(fixture.network.connects().len(), 1);
 }
+
+/// Scenario: M23 (a trigger of no time). In Java every question that is not answered at once closes all connections.
+#[test]
+fn a_trigger_of_no_time_begins_again_when_an_attempt_has_failed_and_not_while_it_is_made() {
+    let mut fixture = Fixture::with_config(
+        1,
+        NetworkClientConfig {
+            rebootstrap_trigger: Some(Duration::ZERO),
+            ..config()
+        },
+    );
+    fixture.connect(0);
+    for _ in 0..3 {
+        fixture.time.advance(ms(1000));
+        fixture.metadata.with(|m| m.request_update(true));
+        fixture.pass();
+        fixture.time.advance(ms(5000));
+        fixture.pass();
+        assert!(!fixture.metadata.snapshot().is_bootstrap, "a slow link");
+        let (header, _) = fixture.only_sent(0, ApiKeys::Metadata);
+        fixture.answer(0, &header, metadata_response([node(0)]));
+        fixture.pass();
+    }
+    fixture.time.advance(ms(1000));
+    fixture.metadata.with(|m| m.request_update(true));
+    fixture.pass();
+    let (header, _) = fixture.only_sent(0, ApiKeys::Metadata);
+    fixture.answer(0, &header, metadata_response([]));
+    fixture.pass();
+    assert!(fixture.metadata.snapshot().is_bootstrap);
+}

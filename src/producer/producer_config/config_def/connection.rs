@@ -27,7 +27,7 @@ key_table! {
     "metadata.max.idle.ms", Long, Value("300000"), AtLeast(5000), Low, Supported;
     "How long a topic stays known after its last record."
     "metadata.recovery.rebootstrap.trigger.ms", Long, Value("300000"), AtLeast(0), Low, Supported;
-    "How long metadata may fail to come before the producer starts again from `bootstrap.servers`."
+    "How long metadata may fail to come before the producer starts again from `bootstrap.servers`; 0 is as soon as one attempt to get it has failed."
     "metadata.recovery.strategy", String, Value("rebootstrap"), OneOfAnyCase(&["REBOOTSTRAP", "NONE"]), Low, Supported;
     "Whether a producer that can reach no known broker starts again from `bootstrap.servers`."
     "metric.reporters", List, Value("org.apache.kafka.common.metrics.JmxReporter"), Any, Low, JvmOnly("read KafkaProducer::health; reporters come with the metrics");

@@ -184,8 +184,6 @@ fn probes(plan: &Plan, in_transaction: bool, id: &mut u64) -> Vec<Op> {
 fn is_patient(plan: &ProducerPlan) -> bool {
     plan.delivery_timeout >= 3 * plan.request_timeout + secs(5)
         && plan.request_timeout >= ms(1000)
-        // Whoever begins again whenever metadata is not there at once never gets to write.
-        && plan.setting("metadata.recovery.rebootstrap.trigger.ms") != Some("0")
         && plan.setting("retries") == Some("2147483647")
 }
 
