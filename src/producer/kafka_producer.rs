@@ -14,6 +14,10 @@ mod plugins;
 mod record_clock;
 mod send;
 #[cfg(test)]
+#[cfg_attr(
+    not(feature = "embedded-broker"),
+    expect(dead_code, reason = "for the simulator, which needs brokers")
+)]
 pub(crate) mod stepped;
 mod thread_memory;
 mod transactions;
