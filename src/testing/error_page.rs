@@ -80,22 +80,29 @@ pub(crate) fn check_grouped(section: &str, findings: &[Finding]) {
     groups.sort_by_key(|(causes, _)| causes.len());
     let mut text = String::from("| code | the producer | the caller sees | written? |\n");
     text.push_str("| --- | --- | --- | --- |\n");
+    let mut folded = String::new();
     for (causes, finding) in &groups {
-        let causes = named(causes);
+        let causes = named(causes, &mut folded);
         let Finding { does, sees, .. } = finding;
         writeln!(text, "| {causes} | {does} | {sees} | {} |", finding.written).expect("a string");
     }
-    check(section, &text);
+    check(section, &(text + &folded));
 }
 
-/// All causes of a row, or how many codes there are and what else causes the same.
-fn named(causes: &[&str]) -> String {
+/// All causes of a row; or what else causes the same, and how many codes, whose names are folded below the table.
+fn named(causes: &[&str], folded: &mut String) -> String {
     if causes.len() <= MOST_NAMED {
         return causes.join(", ");
     }
     let (special, plain): (Vec<&str>, Vec<&str>) =
         causes.iter().partition(|cause| cause.ends_with(')'));
     let rest = format!("the other {} codes", plain.len());
+    let names = plain.join(", ");
+    write!(
+        folded,
+        "\n<details><summary>{rest}</summary>\n\n{names}\n\n</details>\n"
+    )
+    .expect("a string");
     let all = special.into_iter().chain([rest.as_str()]);
     all.collect::<Vec<_>>().join(", ")
 }
@@ -138,5 +145,5 @@ pub(crate) fn check(section: &str, expected: &str) {
 
 /// A code that no version of Kafka has.
 const UNLISTED: i16 = 4711;
-/// A row with more codes than this does not name them.
+/// A row with more codes than this names them below the table.
 const MOST_NAMED: usize = 40;
