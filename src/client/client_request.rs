@@ -143,6 +143,11 @@ pub(crate) enum RequestFailure {
         /// What ended the connection, in words for people.
         reason: Arc<str>,
     },
+    /// The connection was lost before the first byte of the request left this process: the broker has nothing of it.
+    NotSent {
+        /// What ended the connection, in words for people.
+        reason: Arc<str>,
+    },
     /// No response within the limit; the connection was closed, and the broker may have taken the request all the same.
     TimedOut {
         /// The limit of the request that was overdue: this one, or another one on the same connection.
@@ -157,7 +162,7 @@ pub(crate) enum RequestFailure {
 impl fmt::Display for RequestFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Disconnected { reason } => f.write_str(reason),
+            Self::Disconnected { reason } | Self::NotSent { reason } => f.write_str(reason),
             Self::TimedOut { limit } => write!(f, "no response within {} ms", limit.as_millis()),
             Self::VersionMismatch(error) | Self::AuthenticationFailed(error) => error.fmt(f),
         }

@@ -29,6 +29,8 @@ pub(crate) struct InFlightRequest {
     pub(crate) deadline: Instant,
     /// Whether the last byte went out.
     pub(crate) is_written: bool,
+    /// Whether not even the first byte went out, nor will.
+    pub(crate) is_refused: bool,
 }
 
 /// Who is told what becomes of a request.
@@ -111,6 +113,14 @@ impl InFlightRequests {
         let request = queue.pop_back();
         self.took_out(1);
         request
+    }
+
+    /// Nothing of the newest request to `node` went out, and its connection is lost.
+    pub(crate) fn last_was_refused(&mut self, node: NodeId) {
+        let newest = self.queues.get_mut(&node).and_then(VecDeque::back_mut);
+        if let Some(newest) = newest {
+            newest.is_refused = true;
+        }
     }
 
     /// Whether the node may get another request: the last one is out, and there are not too many (KAFKA-1788).
@@ -231,6 +241,7 @@ mod tests {
             timeout: SECOND,
             deadline: now + SECOND,
             is_written: true,
+            is_refused: false,
         }
     }
 

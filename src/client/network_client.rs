@@ -185,6 +185,7 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
             timeout: request.timeout,
             deadline: deadline(now, request.timeout),
             is_written: false,
+            is_refused: false,
         };
         let built = self.build(request.destination, request.builder);
         let encoded = built.and_then(|(version, body)| {
@@ -245,6 +246,7 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
         self.metadata_updater.suspicion.begins_to_wait(now);
         match self.selector.send(send) {
             Ok(SendProgress::Pending) => {}
+            Ok(SendProgress::Refused) => self.in_flight_requests.last_was_refused(node),
             Ok(SendProgress::Done) => {
                 if let Some(done) = self.in_flight_requests.complete_last_sent(node) {
                     self.ended.written.push(done.end(Outcome::Written, now));

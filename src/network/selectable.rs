@@ -39,7 +39,7 @@ pub(crate) trait Selectable {
     fn close_all(&mut self);
 
     /// Writes a frame, or as much of it as the socket takes at once; polls write the rest. A write that fails is reported
-    /// as a disconnection by the next poll.
+    /// as a disconnection by the next poll; where that is the first write of the frame, nothing of it has left.
     ///
     /// # Errors
     /// Where the id is not known, or the previous frame is not out yet. In the latter case the connection is given up and
@@ -66,6 +66,8 @@ pub(crate) enum SendProgress {
     Done,
     /// To be finished by polls; the one that finishes it reports it in `completed_sends`.
     Pending,
+    /// Nothing of it was taken, and nothing will be: the connection is lost, which the next poll reports.
+    Refused,
 }
 
 /// What one poll brought; reused from poll to poll.

@@ -304,6 +304,7 @@ impl Selectable for Selector {
             Err(error) => {
                 let state = connection.channel.ended(&error);
                 self.give_up(id, state);
+                return Ok(SendProgress::Refused);
             }
         }
         Ok(SendProgress::Pending)
@@ -342,7 +343,7 @@ impl Selector {
             self.unreported.push((id, closing.state));
         }
         if self.is_unreported(id) {
-            return Ok(SendProgress::Pending);
+            return Ok(SendProgress::Refused);
         }
         let message = format!("there is no connection for node {id}");
         Err(KafkaError::illegal_state(message))

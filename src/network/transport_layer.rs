@@ -9,7 +9,8 @@ use std::io::{self, IoSlice, Read, Write};
 
 use crate::network::socket::Socket;
 
-/// A stream of bytes over one socket, possibly encrypted. Neither reads nor writes block.
+/// A stream of bytes over one socket, possibly encrypted. Neither reads nor writes block. A write that fails has taken
+/// nothing of its bytes to the socket.
 pub(crate) trait TransportLayer: Read + Write + Send + fmt::Debug {
     /// The socket underneath.
     fn socket(&mut self) -> &mut Socket;

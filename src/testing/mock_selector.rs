@@ -61,6 +61,8 @@ struct State {
     sent: Vec<(NodeId, Payload)>,
     /// Whether sends are finished by the next poll instead of at once.
     slow_sends: bool,
+    /// Whether connections turn out to be lost when something is to be sent.
+    refuses_sends: bool,
     staged: SelectorEvents,
     /// What waits for a poll, per connection and in order: a poll delivers one each.
     receives: Vec<NetworkReceive>,
@@ -96,6 +98,11 @@ impl MockSelector {
     /// Leaves every send half written until the next poll.
     pub(crate) fn slow_sends(&self, slow: bool) {
         self.state().slow_sends = slow;
+    }
+
+    /// Connections are lost, which nobody notices before the next send.
+    pub(crate) fn refuse_sends(&self) {
+        self.state().refuses_sends = true;
     }
 
     /// The handshake of `id` is over.
@@ -218,6 +225,13 @@ impl Selectable for MockSelector {
         if !state.channels.contains_key(&id) {
             let message = format!("there is no connection for node {id}");
             return Err(KafkaError::illegal_state(message));
+        }
+        if state.refuses_sends {
+            let error = "broken pipe".to_owned();
+            let lost = ChannelState::Ready { error };
+            state.staged.disconnected.push((id, lost));
+            state.channels.remove(&id);
+            return Ok(SendProgress::Refused);
         }
         let frame: Vec<u8> = send.segments().flat_map(|s| s.iter().copied()).collect();
         state.sent.push((id, Payload::new(frame)));

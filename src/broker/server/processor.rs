@@ -178,7 +178,7 @@ impl Processing {
     fn send(&mut self, id: NodeId, segments: Vec<Payload>) {
         match self.selector.send(NetworkSend::new(id, segments)) {
             Ok(SendProgress::Done) => self.selector.unmute(id),
-            Ok(SendProgress::Pending) => {}
+            Ok(SendProgress::Pending | SendProgress::Refused) => {}
             Err(error) => {
                 log::debug!(
                     "embedded broker {}: connection {id} takes no response: {error}",

@@ -208,7 +208,15 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
             request.destination
         );
         match request.asked_by {
-            AskedBy::User => responses.push(request.end(Outcome::Failed(failure.clone()), now)),
+            AskedBy::User => {
+                let failure = match request.is_refused {
+                    true => RequestFailure::NotSent {
+                        reason: failure.to_string().into(),
+                    },
+                    false => failure.clone(),
+                };
+                responses.push(request.end(Outcome::Failed(failure), now));
+            }
             AskedBy::Client if request.api_key == ApiKeys::Metadata => {
                 self.metadata_request_failed(None, now);
             }

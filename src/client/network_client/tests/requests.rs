@@ -322,3 +322,19 @@ fn a_request_says_of_itself_what_it_is() {
     assert_eq!(request.api_key(), ApiKeys::Produce);
     assert_eq!(format!("{:?}", request.builder), "Produce v3-12");
 }
+
+#[test]
+fn a_request_that_the_lost_connection_did_not_take_is_known_not_to_be_sent() {
+    let mut fixture = Fixture::new(1);
+    fixture.connect(0);
+    let first = fixture.send(0);
+    fixture.network.refuse_sends();
+    let second = fixture.send(0);
+    let responses = fixture.pass();
+    assert_eq!(correlation_ids(&responses), [first, second]);
+    assert!(is_disconnected(&responses[0]));
+    let Outcome::Failed(RequestFailure::NotSent { reason }) = &responses[1].outcome else {
+        panic!("{:?}", responses[1]);
+    };
+    assert!(reason.contains("broken pipe"), "{reason}");
+}

@@ -166,7 +166,7 @@ fn an_expired_connection_delivers_its_frames_first() {
 fn a_send_to_a_closing_connection_ends_it_at_once() {
     let mut rig = Rig::new();
     let _peer = expired_with_frames(&mut rig);
-    assert_eq!(rig.send(A, b"too late"), SendProgress::Pending);
+    assert_eq!(rig.send(A, b"too late"), SendProgress::Refused);
     rig.poll(LONG);
     assert_eq!(
         rig.events.completed_receives.len(),
@@ -191,5 +191,23 @@ fn closing_all_reports_nothing() {
     for peer in &mut peers {
         read_to_end(peer);
     }
+    rig.assert_nothing_left();
+}
+
+#[test]
+fn a_frame_whose_first_write_fails_is_known_not_to_have_left() {
+    let mut rig = Rig::new();
+    let peer = rig.connect(A);
+    rig.send(A, b"unread");
+    // A peer that closes with something unread resets the connection.
+    drop(peer);
+    let progress = loop {
+        match rig.send(A, b"too late") {
+            SendProgress::Done => {}
+            progress => break progress,
+        }
+    };
+    assert_eq!(progress, SendProgress::Refused);
+    rig.disconnected();
     rig.assert_nothing_left();
 }

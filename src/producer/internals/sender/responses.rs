@@ -488,9 +488,9 @@ fn no_answer(failure: &RequestFailure) -> Refusal {
         RequestFailure::VersionMismatch(_) => {
             (Errors::UnsupportedVersion, ErrorKind::UnsupportedVersion)
         }
-        RequestFailure::Disconnected { .. } | RequestFailure::AuthenticationFailed(_) => {
-            (Errors::NetworkException, ErrorKind::Network)
-        }
+        RequestFailure::Disconnected { .. }
+        | RequestFailure::NotSent { .. }
+        | RequestFailure::AuthenticationFailed(_) => (Errors::NetworkException, ErrorKind::Network),
     };
     let text = format!("no answer to the produce request: {failure}");
     let exception = match failure {
@@ -502,10 +502,17 @@ fn no_answer(failure: &RequestFailure) -> Refusal {
         error,
         exception,
         outcome: failure.to_string(),
-        may_be_written: !matches!(failure, RequestFailure::VersionMismatch(_))
-            && !planted!("no-answer-means-not-written"),
+        may_be_written: !was_not_sent(failure) && !planted!("no-answer-means-not-written"),
         response: None,
     }
+}
+
+/// Whether nothing of the request can have come to the broker.
+fn was_not_sent(failure: &RequestFailure) -> bool {
+    matches!(
+        failure,
+        RequestFailure::VersionMismatch(_) | RequestFailure::NotSent { .. }
+    )
 }
 
 fn disconnected(reason: &str) -> RequestFailure {

@@ -290,7 +290,9 @@ fn no_answer(request: &TxnRequestBody, failure: &RequestFailure) -> KafkaError {
             KafkaError::new(ErrorKind::UnsupportedVersion, text)
         }
         RequestFailure::AuthenticationFailed(error) => error.clone(),
-        RequestFailure::Disconnected { .. } | RequestFailure::TimedOut { .. } => {
+        RequestFailure::Disconnected { .. }
+        | RequestFailure::NotSent { .. }
+        | RequestFailure::TimedOut { .. } => {
             KafkaError::new(ErrorKind::Disconnect, format!("{asked} failed: {failure}"))
         }
     }

@@ -1,6 +1,7 @@
 //! Sending, answering and retrying without sequence numbers.
 
 use super::*;
+use crate::client::client_request::RequestFailure;
 use crate::common::error_kind::ErrorKind;
 use crate::protocol::messages::produce::{LeaderIdAndEpoch, NodeEndpoint};
 
@@ -81,6 +82,23 @@ fn used_up_retries_end_in_a_network_error_with_its_story() {
     assert_eq!(error.attempts().len(), 2);
     assert_eq!(error.attempts()[0].node, 0);
     assert_eq!(error.persisted(), Persisted::Maybe);
+}
+
+/// In Java nobody can tell.
+#[test]
+fn what_the_lost_connection_did_not_take_is_not_written() {
+    let mut fixture = Fixture::new(Setup {
+        retries: 0,
+        ..Setup::default()
+    });
+    let future = fixture.append(0);
+    fixture.pass();
+    let reason = "connection lost: broken pipe".into();
+    fixture.client.fail(RequestFailure::NotSent { reason });
+    fixture.pass();
+    let error = error(&future);
+    assert_eq!(error.kind(), ErrorKind::Network);
+    assert_eq!(error.persisted(), Persisted::No);
 }
 
 /// Scenario: SE3.
