@@ -8,7 +8,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::client::client_request::ClientResponse;
 use crate::client::kafka_client::KafkaClient;
@@ -181,9 +181,10 @@ impl<C: KafkaClient> Sender<C> {
         if let (Some(_), Some(mut manager)) = (&self.transactions, self.manager()) {
             manager.fail(reason.clone());
         }
-        self.abort_in_flight(reason, Keep::ForReport);
+        let now = self.time.now();
+        self.abort_in_flight(reason, Keep::ForReport, now);
         let queued = self.accumulator.abort_incomplete();
-        self.abort(queued, reason, Keep::ForReport);
+        self.abort(queued, reason, Keep::ForReport, now);
         self.metadata.close();
         self.client.close();
     }
@@ -219,25 +220,30 @@ impl<C: KafkaClient> Sender<C> {
     }
 
     /// Fails every batch there is, those on the wire first since they are older. What comes later is accepted.
-    fn abort_all(&mut self, reason: &KafkaError) {
-        self.abort_in_flight(reason, Keep::Nothing);
+    fn abort_all(&mut self, reason: &KafkaError, now: Instant) {
+        self.abort_in_flight(reason, Keep::Nothing, now);
         let queued = self.accumulator.take_all();
-        self.abort(queued, reason, Keep::Nothing);
+        self.abort(queued, reason, Keep::Nothing, now);
     }
 
-    fn abort_in_flight(&mut self, reason: &KafkaError, keep: Keep) {
-        let now = self.time.now();
+    fn abort_in_flight(&mut self, reason: &KafkaError, keep: Keep, now: Instant) {
         for mut batch in self.in_flight.take_all() {
             self.abandon(&mut batch, now);
             self.keep_unsent(&batch, keep);
-            self.finish_failed(batch, reason.clone(), Vec::new());
+            self.finish_failed(batch, reason.clone(), Vec::new(), now);
         }
     }
 
-    fn abort(&mut self, batches: Vec<ProducerBatch>, reason: &KafkaError, keep: Keep) {
+    fn abort(
+        &mut self,
+        batches: Vec<ProducerBatch>,
+        reason: &KafkaError,
+        keep: Keep,
+        now: Instant,
+    ) {
         for batch in batches {
             self.keep_unsent(&batch, keep);
-            self.fail_batch(batch, reason.clone());
+            self.fail_batch(batch, reason.clone(), now);
         }
     }
 

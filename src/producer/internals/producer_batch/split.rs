@@ -116,14 +116,8 @@ impl Splitter<'_> {
 }
 
 fn size_of(builder: &MemoryRecordsBuilder, record: &Record) -> usize {
-    let Record {
-        timestamp,
-        key,
-        value,
-        headers,
-        ..
-    } = record;
-    builder.size_of_next(*timestamp, key.as_deref(), value.as_deref(), headers)
+    let (key, value) = (record.key.as_deref(), record.value.as_deref());
+    builder.size_of_next(record.timestamp, key, value, &record.headers)
 }
 
 fn append(builder: &mut MemoryRecordsBuilder, record: &Record) {
@@ -132,14 +126,8 @@ fn append(builder: &mut MemoryRecordsBuilder, record: &Record) {
         let bigger = Vec::with_capacity(builder.plain_size() + size);
         drop(builder.grow_into(bigger));
     }
-    let Record {
-        timestamp,
-        key,
-        value,
-        headers,
-        ..
-    } = record;
+    let (key, value) = (record.key.as_deref(), record.value.as_deref());
     builder
-        .append(*timestamp, key.as_deref(), value.as_deref(), headers)
+        .append(record.timestamp, key, value, &record.headers)
         .expect("the record was in a batch before, and memory for it was provided");
 }

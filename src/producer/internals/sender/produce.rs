@@ -61,11 +61,11 @@ impl<C: KafkaClient> Sender<C> {
             self.abandon(&mut batch, now);
             let error = self.expired(&batch, now);
             self.fail_transaction(&error, true);
-            self.finish_failed(batch, error, Vec::new());
+            self.finish_failed(batch, error, Vec::new(), now);
         }
         for batch in queued {
             let error = self.expired(&batch, now);
-            self.fail_batch(batch, error);
+            self.fail_batch(batch, error, now);
         }
         any
     }

@@ -5,6 +5,8 @@
 //! again under other numbers.
 //! Threads: the I/O thread. Locks: TransactionManager.
 
+use std::time::Instant;
+
 use crate::client::kafka_client::KafkaClient;
 use crate::common::error_kind::ErrorKind;
 use crate::common::kafka_error::KafkaError;
@@ -14,7 +16,7 @@ use crate::producer::internals::sender::Sender;
 impl<C: KafkaClient> Sender<C> {
     /// Takes the numbered batches of partitions that must start over out of their queues: those that may have been
     /// written fail, since a second identity could write them twice; the others get new numbers when they are drained.
-    pub(super) fn restart_partitions(&mut self) {
+    pub(super) fn restart_partitions(&mut self, now: Instant) {
         let Some(manager) = &self.transaction_manager else {
             return;
         };
@@ -38,7 +40,8 @@ impl<C: KafkaClient> Sender<C> {
                     "the batch of {} record(s) for {tp} cannot keep its place, since a batch before it failed or its topic was made again, and may have been written before",
                     batch.record_count()
                 );
-                self.fail_batch(batch, KafkaError::new(ErrorKind::OutOfOrderSequence, text));
+                let error = KafkaError::new(ErrorKind::OutOfOrderSequence, text);
+                self.fail_batch(batch, error, now);
             }
         }
     }

@@ -282,11 +282,11 @@ impl<C: KafkaClient> Sender<C> {
         let is_expired = batch.is_expired(self.config.delivery_timeout, now)
             && !planted!("retry-after-the-deadline");
         if error == Errors::MessageTooLarge && batch.record_count() > 1 && !is_expired {
-            self.split(batch, &refusal);
+            self.split(batch, &refusal, now);
         } else if !is_expired && self.can_retry(&batch, &refusal) {
             self.reenqueue(batch, error, now);
         } else {
-            self.fail_refused(batch, &refusal);
+            self.fail_refused(batch, &refusal, now);
         }
     }
 
@@ -339,7 +339,7 @@ impl<C: KafkaClient> Sender<C> {
     }
 
     /// The batch goes on in parts, at once and without using up a retry.
-    fn split(&mut self, batch: ProducerBatch, refusal: &Refusal) {
+    fn split(&mut self, batch: ProducerBatch, refusal: &Refusal, now: Instant) {
         log::debug!(
             "{}: a batch of {} record(s) and {} bytes is too large for the broker, splitting it",
             batch.topic_partition(),
@@ -348,23 +348,23 @@ impl<C: KafkaClient> Sender<C> {
         );
         match self.accumulator.split_and_reenqueue(batch) {
             Ok(()) => self.metrics().batch_split(),
-            Err(whole) => self.fail_refused(whole, refusal),
+            Err(whole) => self.fail_refused(whole, refusal, now),
         }
     }
 
-    fn fail_refused(&mut self, batch: ProducerBatch, refusal: &Refusal) {
+    fn fail_refused(&mut self, batch: ProducerBatch, refusal: &Refusal, now: Instant) {
         let response = refusal.response.as_ref();
         let named = response.map_or(&[][..], |r| &r.record_errors);
         let said = response.and_then(|r| r.error_message.as_deref());
         let exception = self.note_failed(&batch, refusal.exception.clone());
         let (error, of_records) = errors::of_records(&exception, named, said);
-        self.finish_failed(batch, error, of_records);
+        self.finish_failed(batch, error, of_records, now);
     }
 
     /// Fails a batch that is in no request.
-    pub(super) fn fail_batch(&mut self, batch: ProducerBatch, error: KafkaError) {
+    pub(super) fn fail_batch(&mut self, batch: ProducerBatch, error: KafkaError, now: Instant) {
         let error = self.note_failed(&batch, error);
-        self.finish_failed(batch, error, Vec::new());
+        self.finish_failed(batch, error, Vec::new(), now);
     }
 
     /// Tells the transaction manager of a batch that is about to fail; does nothing to the batch. Returns the error as its
@@ -407,9 +407,10 @@ impl<C: KafkaClient> Sender<C> {
         batch: ProducerBatch,
         error: KafkaError,
         of_records: Vec<(u32, KafkaError)>,
+        now: Instant,
     ) {
         log::debug!("{}: {error}", batch.topic_partition());
-        self.control.note_error(&error, self.time.now());
+        self.control.note_error(&error, now);
         self.metrics().records_failed(batch.record_count());
         let panicked = batch.fail_records(error, of_records);
         self.metrics().callbacks_panicked(panicked);

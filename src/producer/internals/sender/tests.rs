@@ -157,11 +157,22 @@ impl Fixture {
 
     /// An idempotent producer that has its id.
     fn idempotent(setup: Setup) -> Self {
+        Self::with_epoch(0, setup)
+    }
+
+    /// The next epoch needs another producer id.
+    fn in_its_last_epoch() -> Self {
+        Self::with_epoch(i16::MAX, Setup::default())
+    }
+
+    fn with_epoch(epoch: i16, setup: Setup) -> Self {
         let mut fixture = Self::new(Setup {
             idempotent: true,
             ..setup
         });
-        fixture.client.prepare_response(producer_id(PRODUCER_ID, 0));
+        fixture
+            .client
+            .prepare_response(producer_id(PRODUCER_ID, epoch));
         fixture.pass();
         fixture
     }
@@ -252,6 +263,19 @@ impl Fixture {
     }
 
     /// One pass that leaves the client open.
+    /// Appends a record and lets a pass send it, if it may go.
+    fn send(&mut self, partition: i32) -> FutureRecordMetadata {
+        let future = self.append(partition);
+        self.pass();
+        future
+    }
+
+    /// Lets the Sender send again what was refused.
+    fn pass_after_backoff(&mut self) {
+        self.advance(BACKOFF);
+        self.pass();
+    }
+
     fn pass(&mut self) {
         self.sender.run_once().expect("the client is open");
         self.sender.check_invariants();

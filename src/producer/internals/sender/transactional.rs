@@ -80,13 +80,13 @@ impl<C: KafkaClient> Sender<C> {
     pub(super) fn maybe_send_transactional_request(&mut self, now: Instant) -> Option<Instant> {
         let fatal = self.manager()?.fatal_error().cloned();
         if let Some(error) = fatal {
-            self.abort_all(&error);
+            self.abort_all(&error, now);
             return None;
         }
         if self.transactions.is_some() {
-            self.keep_transaction();
+            self.keep_transaction(now);
         } else {
-            self.restart_partitions();
+            self.restart_partitions(now);
         }
         let come_again = self.send_next_request(now);
         earlier(come_again, self.look_for_coordinator(now))
@@ -101,7 +101,7 @@ impl<C: KafkaClient> Sender<C> {
     }
 
     /// Fails what the transaction does not want any more, and ends it where the producer is being closed.
-    fn keep_transaction(&mut self) {
+    fn keep_transaction(&mut self, now: Instant) {
         if self.control.phase() == Phase::Closing && !self.has_batches() {
             self.abort_open_transaction();
         }
@@ -119,7 +119,7 @@ impl<C: KafkaClient> Sender<C> {
         // Batches that are out, or were, have numbers and come to their end by themselves, unless numbers are missing
         // before theirs.
         for batch in stuck {
-            self.fail_batch(batch, error.clone());
+            self.fail_batch(batch, error.clone(), now);
         }
         if has_incomplete {
             for batch in self.accumulator.abort_undrained() {
@@ -127,7 +127,7 @@ impl<C: KafkaClient> Sender<C> {
                 if !is_open {
                     self.fail_transaction(&error, false);
                 }
-                self.finish_failed(batch, error.clone(), Vec::new());
+                self.finish_failed(batch, error.clone(), Vec::new(), now);
             }
         }
     }
@@ -250,7 +250,7 @@ impl<C: KafkaClient> Sender<C> {
             log::warn!("no producer id: {error}");
             // Batches that are out, or were, have an id and may still succeed.
             let waiting = self.accumulator.abort_undrained();
-            self.abort(waiting, &error, super::Keep::Nothing);
+            self.abort(waiting, &error, super::Keep::Nothing, now);
         }
     }
 

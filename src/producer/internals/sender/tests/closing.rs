@@ -64,8 +64,7 @@ fn a_forced_close_while_an_id_is_awaited_ends() {
         idempotent: true,
         ..Setup::default()
     });
-    let future = fixture.append(0);
-    fixture.pass();
+    let future = fixture.send(0);
     fixture.control.force_close();
     fixture.sender.run();
     assert!(error(&future).message().contains("closed forcefully"));

@@ -71,8 +71,7 @@ fn refused(mode: Mode, place: Place, code: Errors) -> Refused {
 /// A batch of a producer that has nothing on the wire.
 pub(super) fn refused_in(mut fixture: Fixture, place: Place, code: Errors) -> Refused {
     if place == Place::Behind {
-        let _first = fixture.append(0);
-        fixture.pass();
+        let _first = fixture.send(0);
     }
     let before = fixture.in_flight().len();
     let record = fixture.append(0);
@@ -278,8 +277,7 @@ fn init_producer_id(code: Errors) -> Finding {
         idempotent: true,
         ..Setup::default()
     });
-    let record = fixture.append(0);
-    fixture.pass();
+    let record = fixture.send(0);
     let mut response = producer_id(PRODUCER_ID, 0);
     response.error_code = code.code();
     fixture.client.respond(response);
@@ -387,8 +385,7 @@ fn forced(sent: bool) -> KafkaError {
 
 fn died() -> KafkaError {
     let mut fixture = Fixture::idempotent(Setup::default());
-    let record = fixture.append(0);
-    fixture.pass();
+    let record = fixture.send(0);
     // A client that is closed under the Sender's feet is a bug, like a panic.
     fixture.client.close();
     fixture.sender.run();

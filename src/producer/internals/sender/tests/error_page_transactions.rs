@@ -313,8 +313,7 @@ fn in_transaction_with(setup: Setup) -> Fixture {
         id: "txn".into(),
         api_versions: Arc::new(ApiVersions::new()),
     }));
-    let first = fixture.append(0);
-    fixture.pass();
+    let first = fixture.send(0);
     fixture.answer(0, Errors::None, 0);
     assert!(first.is_done());
     fixture

@@ -15,8 +15,7 @@ fn short() -> Setup {
 #[test]
 fn a_batch_in_flight_expires_and_a_late_success_changes_nothing() {
     let mut fixture = Fixture::new(short());
-    let future = fixture.append(0);
-    fixture.pass();
+    let future = fixture.send(0);
     fixture.advance(ms(1500));
     fixture.pass();
     let error = error(&future);
@@ -41,8 +40,7 @@ fn with_one_in_flight_the_next_batch_waits_for_the_request_of_an_expired_one() {
         guarantee_message_order: true,
         ..short()
     });
-    let _first = fixture.append(0);
-    fixture.pass();
+    let _first = fixture.send(0);
     fixture.advance(ms(750));
     let _second = fixture.append(0);
     fixture.advance(ms(750));
@@ -64,8 +62,7 @@ fn an_expired_batch_is_neither_retried_nor_split() {
         fixture.advance(ms(1500));
         fixture.pass();
         fixture.answer(0, late, -1);
-        fixture.advance(BACKOFF);
-        fixture.pass();
+        fixture.pass_after_backoff();
         assert_eq!(error(&future).kind(), ErrorKind::Timeout);
         assert!(fixture.in_flight().is_empty());
     }
@@ -97,8 +94,7 @@ fn expired_batches_of_several_partitions_fail_in_one_pass() {
 fn a_batch_that_expires_in_the_pass_that_would_send_it_is_not_sent() {
     let mut fixture = Fixture::new(short());
     fixture.client.throttle(NodeId(0), ms(1500));
-    let future = fixture.append(0);
-    fixture.pass();
+    let future = fixture.send(0);
     fixture.advance(ms(1500));
     fixture.pass();
     assert_eq!(error(&future).kind(), ErrorKind::Timeout);
@@ -185,8 +181,7 @@ fn an_answer_that_comes_too_late_for_a_retry_is_the_end() {
     let slow: Callback = Box::new(move |_| time.advance(ms(1000)));
     let _expires = fixture.append_with(2, b"value", Some(slow));
     fixture.advance(ms(750));
-    let future = fixture.append(0);
-    fixture.pass();
+    let future = fixture.send(0);
     fixture.advance(ms(750));
     let refused = answer(0, Errors::NotEnoughReplicas, -1);
     fixture.client.respond_from(NodeId(0), refused);

@@ -15,13 +15,6 @@ impl Fixture {
         self.set_leaders(&[1, 0, 1, 1], 2);
     }
 
-    /// Appends a record and lets a pass send it, if it may go.
-    fn send(&mut self) -> FutureRecordMetadata {
-        let future = self.append(0);
-        self.pass();
-        future
-    }
-
     /// Where the batches of partition 0 are, and their numbers.
     fn places(&self) -> Vec<(NodeId, i16, i32)> {
         let requests = self.in_flight().into_iter();
@@ -53,7 +46,7 @@ impl Fixture {
 #[test]
 fn batches_of_a_frozen_leader_go_to_the_next_one_at_once_and_as_they_are() {
     let mut fixture = Fixture::warm(Setup::default());
-    let sent = [fixture.send(), fixture.send(), fixture.send()];
+    let sent = [fixture.send(0), fixture.send(0), fixture.send(0)];
     assert_eq!(fixture.places(), [(OLD, 0, 1), (OLD, 0, 2), (OLD, 0, 3)]);
     fixture.client.suspect(OLD);
     fixture.pass();
@@ -76,10 +69,10 @@ fn batches_of_a_frozen_leader_go_to_the_next_one_at_once_and_as_they_are() {
 #[test]
 fn the_first_batch_of_a_partition_is_first_at_the_new_leader_too() {
     let mut fixture = Fixture::idempotent(Setup::default());
-    let first = fixture.send();
-    let second = fixture.send();
+    let first = fixture.send(0);
+    let second = fixture.send(0);
     fixture.move_leader();
-    let third = fixture.send();
+    let third = fixture.send(0);
     assert_eq!(fixture.places(), [(OLD, 0, 0)], "nothing overtakes it");
     fixture.client.suspect(OLD);
     fixture.pass();
@@ -93,9 +86,9 @@ fn the_first_batch_of_a_partition_is_first_at_the_new_leader_too() {
 #[test]
 fn a_leader_that_is_not_overdue_keeps_its_connection_when_it_is_deposed() {
     let mut fixture = Fixture::warm(Setup::default());
-    let first = fixture.send();
+    let first = fixture.send(0);
     fixture.move_leader();
-    let second = fixture.send();
+    let second = fixture.send(0);
     assert_eq!(fixture.places(), [(OLD, 0, 1)], "the next batch waits");
     fixture.answer(0, Errors::None, 1);
     fixture.pass();
@@ -106,7 +99,7 @@ fn a_leader_that_is_not_overdue_keeps_its_connection_when_it_is_deposed() {
 #[test]
 fn an_overdue_leader_that_was_not_deposed_keeps_its_connection() {
     let mut fixture = Fixture::warm(Setup::default());
-    let future = fixture.send();
+    let future = fixture.send(0);
     let before = fixture.client.requests()[0].correlation_id;
     fixture.client.suspect(OLD);
     for epoch in 2..5 {
@@ -123,7 +116,7 @@ fn an_overdue_leader_that_was_not_deposed_keeps_its_connection() {
 #[test]
 fn another_leader_without_a_newer_epoch_is_no_reason() {
     let mut fixture = Fixture::warm(Setup::default());
-    let _future = fixture.send();
+    let _future = fixture.send(0);
     fixture.client.suspect(OLD);
     fixture.set_leaders(&[1, 0, 1, 1], 1);
     fixture.pass();
@@ -134,17 +127,16 @@ fn another_leader_without_a_newer_epoch_is_no_reason() {
 #[test]
 fn without_idempotence_a_frozen_leader_is_waited_for() {
     let mut fixture = Fixture::new(Setup::default());
-    let first = fixture.send();
+    let first = fixture.send(0);
     fixture.client.suspect(OLD);
     fixture.move_leader();
-    let second = fixture.send();
+    let second = fixture.send(0);
     fixture.pass();
     assert_eq!(fixture.in_flight().len(), 1);
     assert_eq!(fixture.in_flight()[0].0, OLD);
     fixture.client.time_out(OLD);
     fixture.pass();
-    fixture.advance(BACKOFF);
-    fixture.pass();
+    fixture.pass_after_backoff();
     assert_eq!(fixture.in_flight()[0].0, NEW);
     fixture.client.respond_from(NEW, answer(0, Errors::None, 0));
     fixture.pass();
@@ -158,7 +150,7 @@ fn without_idempotence_a_frozen_leader_is_waited_for() {
 #[test]
 fn a_late_answer_of_the_old_leader_before_the_news_is_taken() {
     let mut fixture = Fixture::warm(Setup::default());
-    let future = fixture.send();
+    let future = fixture.send(0);
     fixture.client.suspect(OLD);
     fixture.client.respond(answer(0, Errors::None, 7));
     fixture.move_leader();
@@ -171,14 +163,13 @@ fn a_late_answer_of_the_old_leader_before_the_news_is_taken() {
 #[test]
 fn a_batch_that_waits_to_be_sent_again_goes_before_those_that_were_behind_it() {
     let mut fixture = Fixture::warm(Setup::default());
-    let sent = [fixture.send(), fixture.send()];
+    let sent = [fixture.send(0), fixture.send(0)];
     fixture.answer(0, Errors::NotEnoughReplicas, -1);
     assert_eq!(fixture.places(), [(OLD, 0, 2)], "the first one backs off");
     fixture.client.suspect(OLD);
     fixture.move_leader();
     fixture.pass();
-    fixture.advance(BACKOFF);
-    fixture.pass();
+    fixture.pass_after_backoff();
     assert_eq!(fixture.places(), [(NEW, 0, 1)]);
     assert_eq!(fixture.drain_at_new_leader(), [1, 2]);
     assert!(sent.iter().all(FutureRecordMetadata::is_done));
@@ -191,11 +182,11 @@ fn after_a_batch_expired_at_a_frozen_leader_the_next_one_starts_over_at_the_new_
         delivery_timeout: ms(2000),
         ..Setup::default()
     });
-    let expired = fixture.send();
+    let expired = fixture.send(0);
     fixture.advance(ms(2000));
     fixture.pass();
     assert_eq!(error(&expired).persisted(), Persisted::Maybe);
-    let next = fixture.send();
+    let next = fixture.send(0);
     fixture.move_leader();
     fixture.pass();
     assert_eq!(fixture.places(), [(OLD, 0, 1)], "its fate is not known yet");
@@ -211,9 +202,9 @@ fn after_a_batch_expired_at_a_frozen_leader_the_next_one_starts_over_at_the_new_
 #[test]
 fn a_leader_that_comes_back_before_the_news_is_used_changes_nothing() {
     let mut fixture = Fixture::warm(Setup::default());
-    let first = fixture.send();
+    let first = fixture.send(0);
     fixture.move_leader();
-    let second = fixture.send();
+    let second = fixture.send(0);
     fixture.set_leaders(&[0, 0, 1, 1], 3);
     fixture.pass();
     assert_eq!(fixture.places(), [(OLD, 0, 1)]);
@@ -228,14 +219,12 @@ fn a_leader_that_comes_back_before_the_news_is_used_changes_nothing() {
 fn the_other_partitions_of_a_given_up_connection_are_sent_again_as_they_are() {
     let mut fixture = Fixture::warm(Setup::default());
     let moved = fixture.append(0);
-    let stays = fixture.append(1);
-    fixture.pass();
+    let stays = fixture.send(1);
     fixture.client.suspect(OLD);
     fixture.move_leader();
     fixture.pass();
     fixture.pass();
-    fixture.advance(BACKOFF);
-    fixture.pass();
+    fixture.pass_after_backoff();
     assert_eq!(fixture.numbers(0), [(0, 1)]);
     assert_eq!(fixture.numbers(1), [(0, 0)], "back at its old leader");
     fixture.client.respond_from(NEW, answer(0, Errors::None, 1));

@@ -7,17 +7,13 @@ use crate::common::error_kind::ErrorKind;
 #[test]
 fn behind_a_gap_batches_in_flight_start_over_with_the_one_that_found_it() {
     let mut fixture = Fixture::warm(Setup::default());
-    let first = fixture.append(0);
-    fixture.pass();
-    let second = fixture.append(0);
-    fixture.pass();
+    let first = fixture.send(0);
+    let second = fixture.send(0);
     fixture.answer(0, Errors::OutOfOrderSequenceNumber, -1);
-    fixture.advance(BACKOFF);
-    fixture.pass();
+    fixture.pass_after_backoff();
     assert_eq!(fixture.numbers(0), [(0, 2)], "its request has not ended");
     fixture.answer(0, Errors::OutOfOrderSequenceNumber, -1);
-    fixture.advance(BACKOFF);
-    fixture.pass();
+    fixture.pass_after_backoff();
     assert_eq!(
         fixture.numbers(0),
         [(1, 0)],
@@ -34,14 +30,11 @@ fn behind_a_gap_batches_in_flight_start_over_with_the_one_that_found_it() {
 #[test]
 fn a_gap_found_after_others_were_acknowledged_starts_over_at_zero() {
     let mut fixture = Fixture::warm(Setup::default());
-    let first = fixture.append(0);
-    fixture.pass();
+    let first = fixture.send(0);
     fixture.answer(0, Errors::None, 1);
-    let second = fixture.append(0);
-    fixture.pass();
+    let second = fixture.send(0);
     fixture.answer(0, Errors::OutOfOrderSequenceNumber, -1);
-    fixture.advance(BACKOFF);
-    fixture.pass();
+    fixture.pass_after_backoff();
     assert_eq!(fixture.numbers(0), [(1, 0)]);
     fixture.answer(0, Errors::None, 2);
     assert_eq!((offset(&first), offset(&second)), (1, 2));
@@ -52,8 +45,7 @@ fn a_gap_found_after_others_were_acknowledged_starts_over_at_zero() {
 fn batches_behind_a_forgotten_producer_are_sent_again_after_it() {
     let mut fixture = Fixture::warm(Setup::default());
     let futures = [0, 1].map(|_| {
-        let future = fixture.append(0);
-        fixture.pass();
+        let future = fixture.send(0);
         future
     });
     for _ in 0..2 {
@@ -63,8 +55,7 @@ fn batches_behind_a_forgotten_producer_are_sent_again_after_it() {
         fixture.pass();
     }
     for n in 0..2 {
-        fixture.advance(BACKOFF);
-        fixture.pass();
+        fixture.pass_after_backoff();
         assert_eq!(fixture.numbers(0), [(1, n)]);
         fixture.answer(0, Errors::None, 10 + i64::from(n));
     }
@@ -75,14 +66,12 @@ fn batches_behind_a_forgotten_producer_are_sent_again_after_it() {
 #[test]
 fn a_leader_too_new_to_know_the_producer_is_asked_again_under_the_same_numbers() {
     let mut fixture = Fixture::warm(Setup::default());
-    let future = fixture.append(0);
-    fixture.pass();
+    let future = fixture.send(0);
     let mut unknown = answer(0, Errors::UnknownProducerId, -1);
     unknown.responses[0].partition_responses[0].log_start_offset = -1;
     fixture.client.respond(unknown);
     fixture.pass();
-    fixture.advance(BACKOFF);
-    fixture.pass();
+    fixture.pass_after_backoff();
     assert_eq!(fixture.numbers(0), [(0, 1)]);
     fixture.answer(0, Errors::None, 1);
     assert_eq!(offset(&future), 1);
@@ -91,20 +80,11 @@ fn a_leader_too_new_to_know_the_producer_is_asked_again_under_the_same_numbers()
 /// Java: `SenderTest.testCloseWithProducerIdReset`. Scenario: ID11.
 #[test]
 fn a_graceful_close_while_a_new_id_is_awaited_sends_what_waits_for_it() {
-    let mut fixture = Fixture::new(Setup {
-        idempotent: true,
-        ..Setup::default()
-    });
-    fixture
-        .client
-        .prepare_response(producer_id(PRODUCER_ID, i16::MAX));
-    fixture.pass();
-    let first = fixture.append(0);
-    fixture.pass();
+    let mut fixture = Fixture::in_its_last_epoch();
+    let first = fixture.send(0);
     fixture.answer(0, Errors::MessageTooLarge, -1);
     assert_eq!(error(&first).kind(), ErrorKind::RecordTooLarge);
-    let second = fixture.append(0);
-    fixture.pass();
+    let second = fixture.send(0);
     fixture.control.initiate_close();
     assert!(fixture.sender.has_work());
     fixture.client.respond(producer_id(PRODUCER_ID + 1, 0));
@@ -119,8 +99,7 @@ fn a_graceful_close_while_a_new_id_is_awaited_sends_what_waits_for_it() {
 #[test]
 fn a_newer_leader_epoch_makes_one_retry_free_and_keeps_the_numbers() {
     let mut fixture = Fixture::warm(Setup::default());
-    let future = fixture.append(0);
-    fixture.pass();
+    let future = fixture.send(0);
     fixture.answer(0, Errors::NotLeaderOrFollower, -1);
     fixture.set_leaders(&[1, 0, 1, 1], 2);
     fixture.pass();
@@ -131,8 +110,7 @@ fn a_newer_leader_epoch_makes_one_retry_free_and_keeps_the_numbers() {
     fixture.answer(0, Errors::NotLeaderOrFollower, -1);
     fixture.pass();
     assert!(fixture.in_flight().is_empty(), "the same epoch waits");
-    fixture.advance(BACKOFF);
-    fixture.pass();
+    fixture.pass_after_backoff();
     fixture.answer(0, Errors::None, 1);
     assert_eq!(offset(&future), 1);
 }

@@ -11,8 +11,7 @@ fn the_producer_id_comes_before_the_first_batch() {
         guarantee_message_order: true,
         ..Setup::default()
     });
-    let future = fixture.append(0);
-    fixture.pass();
+    let future = fixture.send(0);
     assert!(fixture.in_flight().is_empty());
     fixture.client.respond(producer_id(PRODUCER_ID, 0));
     fixture.pass();
@@ -39,8 +38,7 @@ fn a_failed_request_for_an_id_is_repeated_after_a_back_off() {
     fixture.pass();
     assert!(fixture.client.requests().is_empty());
     assert_eq!(fixture.client.poll_timeouts().last(), Some(&BACKOFF));
-    fixture.advance(BACKOFF);
-    fixture.pass();
+    fixture.pass_after_backoff();
     assert_eq!(fixture.client.requests().len(), 1);
 }
 
@@ -66,8 +64,7 @@ fn without_permission_records_fail_until_the_permission_is_given() {
         idempotent: true,
         ..Setup::default()
     });
-    let first = fixture.append(0);
-    fixture.pass();
+    let first = fixture.send(0);
     let mut denied = producer_id(-1, -1);
     denied.error_code = Errors::ClusterAuthorizationFailed.code();
     fixture.client.respond(denied);
@@ -77,8 +74,7 @@ fn without_permission_records_fail_until_the_permission_is_given() {
     fixture.pass();
     assert!(fixture.client.requests().is_empty(), "no hot loop");
     let second = fixture.append(0);
-    fixture.advance(BACKOFF);
-    fixture.pass();
+    fixture.pass_after_backoff();
     fixture.client.respond(producer_id(PRODUCER_ID, 0));
     fixture.pass();
     fixture.pass();
@@ -90,23 +86,19 @@ fn without_permission_records_fail_until_the_permission_is_given() {
 #[test]
 fn losing_the_permission_while_sending_is_fatal() {
     let mut fixture = Fixture::idempotent(Setup::default());
-    let future = fixture.append(0);
-    fixture.pass();
+    let future = fixture.send(0);
     fixture.answer(0, Errors::ClusterAuthorizationFailed, -1);
     assert_eq!(error(&future).kind(), ErrorKind::ClusterAuthorization);
-    let later = fixture.append(0);
-    fixture.pass();
+    let later = fixture.send(0);
     assert!(error(&later).is_fatal());
 }
 
 #[test]
 fn after_a_fatal_error_every_record_fails_wherever_its_partition_waited() {
     let mut fixture = Fixture::idempotent(Setup::default());
-    let refused = fixture.append(0);
-    fixture.pass();
+    let refused = fixture.send(0);
     fixture.set_leaders(&[0, -1, 1, 1], 2);
-    let leaderless = fixture.append(1);
-    fixture.pass();
+    let leaderless = fixture.send(1);
     fixture.answer(0, Errors::ClusterAuthorizationFailed, -1);
     fixture.pass();
     assert!(refused.is_done() && error(&leaderless).is_fatal());
@@ -118,10 +110,8 @@ fn after_a_fatal_error_every_record_fails_wherever_its_partition_waited() {
 #[test]
 fn two_batches_in_flight_have_numbers_in_a_row() {
     let mut fixture = Fixture::warm(Setup::default());
-    let first = fixture.append(0);
-    fixture.pass();
-    let second = fixture.append(0);
-    fixture.pass();
+    let first = fixture.send(0);
+    let second = fixture.send(0);
     assert_eq!(fixture.numbers(0), [(0, 1), (0, 2)]);
     fixture.answer(0, Errors::None, 1);
     fixture.answer(0, Errors::None, 2);
@@ -132,10 +122,8 @@ fn two_batches_in_flight_have_numbers_in_a_row() {
 #[test]
 fn until_the_first_acknowledgement_one_batch_is_in_flight() {
     let mut fixture = Fixture::idempotent(Setup::default());
-    let _first = fixture.append(0);
-    fixture.pass();
-    let _second = fixture.append(0);
-    fixture.pass();
+    let _first = fixture.send(0);
+    let _second = fixture.send(0);
     assert_eq!(fixture.numbers(0), [(0, 0)]);
     fixture.answer(0, Errors::None, 0);
     fixture.pass();
@@ -148,8 +136,7 @@ fn after_a_failure_batches_go_again_one_by_one_in_their_order() {
     let mut fixture = Fixture::warm(Setup::default());
     let futures: Vec<_> = (0..3)
         .map(|_| {
-            let future = fixture.append(0);
-            fixture.pass();
+            let future = fixture.send(0);
             future
         })
         .collect();
@@ -174,17 +161,14 @@ fn after_a_failure_batches_go_again_one_by_one_in_their_order() {
 #[test]
 fn a_batch_refused_for_good_makes_the_later_ones_start_over() {
     let mut fixture = Fixture::warm(Setup::default());
-    let first = fixture.append(0);
-    fixture.pass();
-    let second = fixture.append(0);
-    fixture.pass();
+    let first = fixture.send(0);
+    let second = fixture.send(0);
     fixture.answer(0, Errors::MessageTooLarge, -1);
     assert_eq!(error(&first).kind(), ErrorKind::RecordTooLarge);
     fixture.pass();
     assert_eq!(fixture.numbers(0), [(0, 2)], "its request has not ended");
     fixture.answer(0, Errors::OutOfOrderSequenceNumber, -1);
-    fixture.advance(BACKOFF);
-    fixture.pass();
+    fixture.pass_after_backoff();
     assert_eq!(fixture.numbers(0), [(1, 0)]);
     fixture.answer(0, Errors::None, 1);
     assert_eq!(offset(&second), 1);
@@ -194,11 +178,9 @@ fn a_batch_refused_for_good_makes_the_later_ones_start_over() {
 #[test]
 fn a_gap_that_nothing_explains_starts_a_new_epoch() {
     let mut fixture = Fixture::warm(Setup::default());
-    let future = fixture.append(0);
-    fixture.pass();
+    let future = fixture.send(0);
     fixture.answer(0, Errors::OutOfOrderSequenceNumber, -1);
-    fixture.advance(BACKOFF);
-    fixture.pass();
+    fixture.pass_after_backoff();
     assert_eq!(fixture.numbers(0), [(1, 0)]);
     fixture.answer(0, Errors::None, 1);
     assert_eq!(offset(&future), 1);
@@ -208,22 +190,18 @@ fn a_gap_that_nothing_explains_starts_a_new_epoch() {
 #[test]
 fn a_batch_that_may_be_written_fails_instead_of_starting_over() {
     let mut fixture = Fixture::warm(Setup::default());
-    let future = fixture.append(0);
-    fixture.pass();
+    let future = fixture.send(0);
     fixture.disconnect();
-    fixture.advance(BACKOFF);
-    fixture.pass();
+    fixture.pass_after_backoff();
     for _ in 0..3 {
         assert_eq!(fixture.numbers(0), [(0, 1)], "the same numbers");
         fixture.answer(0, Errors::OutOfOrderSequenceNumber, -1);
-        fixture.advance(BACKOFF);
-        fixture.pass();
+        fixture.pass_after_backoff();
     }
     let error = error(&future);
     assert_eq!(error.kind(), ErrorKind::OutOfOrderSequence);
     assert_eq!(error.persisted(), Persisted::Maybe);
-    let next = fixture.append(0);
-    fixture.pass();
+    let next = fixture.send(0);
     assert_eq!(fixture.numbers(0), [(1, 0)]);
     fixture.answer(0, Errors::None, 9);
     assert_eq!(offset(&next), 9);
@@ -233,14 +211,11 @@ fn a_batch_that_may_be_written_fails_instead_of_starting_over() {
 #[test]
 fn a_batch_that_may_be_written_survives_a_mistaken_refusal() {
     let mut fixture = Fixture::warm(Setup::default());
-    let future = fixture.append(0);
-    fixture.pass();
+    let future = fixture.send(0);
     fixture.disconnect();
-    fixture.advance(BACKOFF);
-    fixture.pass();
+    fixture.pass_after_backoff();
     fixture.answer(0, Errors::OutOfOrderSequenceNumber, -1);
-    fixture.advance(BACKOFF);
-    fixture.pass();
+    fixture.pass_after_backoff();
     assert_eq!(fixture.numbers(0), [(0, 1)]);
     fixture.answer(0, Errors::DuplicateSequenceNumber, -1);
     assert!(future.try_get().expect("done").is_ok());
@@ -250,10 +225,8 @@ fn a_batch_that_may_be_written_survives_a_mistaken_refusal() {
 #[test]
 fn a_second_batch_that_succeeds_first_harms_nothing() {
     let mut fixture = Fixture::warm(Setup::default());
-    let first = fixture.append(0);
-    fixture.pass();
-    let second = fixture.append(0);
-    fixture.pass();
+    let first = fixture.send(0);
+    let second = fixture.send(0);
     let requests = fixture.client.requests();
     let last = requests[1].correlation_id;
     fixture
@@ -262,8 +235,7 @@ fn a_second_batch_that_succeeds_first_harms_nothing() {
     fixture.pass();
     assert_eq!(offset(&second), 1000);
     fixture.disconnect();
-    fixture.advance(BACKOFF);
-    fixture.pass();
+    fixture.pass_after_backoff();
     assert_eq!(fixture.numbers(0), [(0, 1)]);
     fixture.answer(0, Errors::DuplicateSequenceNumber, -1);
     assert_eq!(offset(&first), -1);
@@ -274,23 +246,19 @@ fn a_second_batch_that_succeeds_first_harms_nothing() {
 fn batches_that_expire_unsent_leave_nothing_unresolved() {
     let mut fixture = Fixture::warm(Setup::default());
     fixture.client.throttle(NodeId(0), ms(10_000));
-    let expired = fixture.append(0);
-    fixture.pass();
+    let expired = fixture.send(0);
     fixture.advance(ms(10_000));
     fixture.pass();
     assert_eq!(error(&expired).persisted(), Persisted::No);
-    let _next = fixture.append(0);
-    fixture.pass();
+    let _next = fixture.send(0);
     assert_eq!(fixture.numbers(0), [(0, 1)]);
 }
 
 /// Two batches whose connection is lost; the first expires in its queue, the second has time left.
 fn first_expires(fixture: &mut Fixture) -> (FutureRecordMetadata, FutureRecordMetadata) {
-    let first = fixture.append(0);
-    fixture.pass();
+    let first = fixture.send(0);
     fixture.advance(ms(5000));
-    let second = fixture.append(0);
-    fixture.pass();
+    let second = fixture.send(0);
     fixture.client.server_disconnect(NodeId(0));
     fixture.pass();
     fixture.client.throttle(NodeId(0), ms(5000));
@@ -305,8 +273,7 @@ fn first_expires(fixture: &mut Fixture) -> (FutureRecordMetadata, FutureRecordMe
 fn a_later_success_tells_that_an_expired_batch_was_written() {
     let mut fixture = Fixture::warm(Setup::default());
     let (_, second) = first_expires(&mut fixture);
-    let third = fixture.append(0);
-    fixture.pass();
+    let third = fixture.send(0);
     assert_eq!(fixture.numbers(0), [(0, 2)], "new ones are held meanwhile");
     fixture.answer(0, Errors::None, 2);
     assert_eq!(offset(&second), 2);
@@ -321,13 +288,11 @@ fn a_later_success_tells_that_an_expired_batch_was_written() {
 fn a_later_refusal_tells_that_an_expired_batch_was_lost() {
     let mut fixture = Fixture::warm(Setup::default());
     let (_, second) = first_expires(&mut fixture);
-    let third = fixture.append(0);
-    fixture.pass();
+    let third = fixture.send(0);
     fixture.answer(0, Errors::OutOfOrderSequenceNumber, -1);
     assert_eq!(error(&second).kind(), ErrorKind::OutOfOrderSequence);
     assert_eq!(error(&second).persisted(), Persisted::Maybe);
-    fixture.advance(BACKOFF);
-    fixture.pass();
+    fixture.pass_after_backoff();
     assert_eq!(fixture.numbers(0), [(1, 0)]);
     fixture.answer(0, Errors::None, 1);
     assert_eq!(offset(&third), 1);
@@ -337,11 +302,9 @@ fn a_later_refusal_tells_that_an_expired_batch_was_lost() {
 #[test]
 fn when_all_sent_batches_expire_the_queued_ones_start_at_zero() {
     let mut fixture = Fixture::warm(Setup::default());
-    let first = fixture.append(0);
-    fixture.pass();
+    let first = fixture.send(0);
     fixture.advance(ms(10_000));
-    let next = fixture.append(0);
-    fixture.pass();
+    let next = fixture.send(0);
     assert!(first.is_done());
     assert_eq!(fixture.numbers(0), [(0, 1)], "its request is pending");
     fixture.disconnect();
@@ -355,11 +318,9 @@ fn when_all_sent_batches_expire_the_queued_ones_start_at_zero() {
 #[test]
 fn a_late_success_of_an_expired_batch_keeps_the_epoch() {
     let mut fixture = Fixture::warm(Setup::default());
-    let first = fixture.append(0);
-    fixture.pass();
+    let first = fixture.send(0);
     fixture.advance(ms(10_000));
-    let _next = fixture.append(0);
-    fixture.pass();
+    let _next = fixture.send(0);
     assert!(error(&first).persisted() == Persisted::Maybe);
     fixture.answer(0, Errors::None, 1);
     fixture.pass();
@@ -370,28 +331,17 @@ fn a_late_success_of_an_expired_batch_keeps_the_epoch() {
 /// Scenario: ID11, ID12, ID20.
 #[test]
 fn a_used_up_epoch_brings_a_new_id_while_other_partitions_finish_with_the_old_one() {
-    let mut fixture = Fixture::new(Setup {
-        idempotent: true,
-        ..Setup::default()
-    });
-    fixture
-        .client
-        .prepare_response(producer_id(PRODUCER_ID, i16::MAX));
-    fixture.pass();
-    let old = fixture.append(1);
-    fixture.pass();
-    let refused = fixture.append(0);
-    fixture.pass();
+    let mut fixture = Fixture::in_its_last_epoch();
+    let old = fixture.send(1);
+    let refused = fixture.send(0);
     fixture.disconnect();
     fixture.answer(0, Errors::MessageTooLarge, -1);
     assert!(refused.is_done());
-    let new = fixture.append(0);
-    fixture.pass();
+    let new = fixture.send(0);
     assert!(fixture.in_flight().is_empty());
     fixture.client.respond(producer_id(PRODUCER_ID + 1, 0));
     fixture.pass();
-    fixture.advance(BACKOFF);
-    fixture.pass();
+    fixture.pass_after_backoff();
     let (_, request) = fixture.in_flight().remove(0);
     let ids: Vec<_> = batches(&request)
         .iter()
@@ -408,14 +358,12 @@ fn a_used_up_epoch_brings_a_new_id_while_other_partitions_finish_with_the_old_on
 #[test]
 fn a_forgotten_producer_starts_over_and_its_batch_is_sent_again() {
     let mut fixture = Fixture::warm(Setup::default());
-    let future = fixture.append(0);
-    fixture.pass();
+    let future = fixture.send(0);
     let mut forgotten = answer(0, Errors::UnknownProducerId, -1);
     forgotten.responses[0].partition_responses[0].log_start_offset = 10;
     fixture.client.respond(forgotten);
     fixture.pass();
-    fixture.advance(BACKOFF);
-    fixture.pass();
+    fixture.pass_after_backoff();
     assert_eq!(fixture.numbers(0), [(1, 0)]);
     fixture.answer(0, Errors::None, 10);
     assert_eq!(offset(&future), 10);
@@ -443,15 +391,12 @@ fn the_parts_of_a_split_batch_have_numbers_in_a_row() {
 #[test]
 fn a_duplicate_is_a_success_without_an_offset() {
     let mut fixture = Fixture::warm(Setup::default());
-    let first = fixture.append(0);
-    fixture.pass();
+    let first = fixture.send(0);
     fixture.disconnect();
-    fixture.advance(BACKOFF);
-    fixture.pass();
+    fixture.pass_after_backoff();
     fixture.answer(0, Errors::DuplicateSequenceNumber, -1);
     assert_eq!(offset(&first), -1);
-    let second = fixture.append(0);
-    fixture.pass();
+    let second = fixture.send(0);
     assert_eq!(fixture.numbers(0), [(0, 2)]);
     fixture.answer(0, Errors::None, 2);
     assert_eq!(offset(&second), 2);
@@ -461,15 +406,12 @@ fn a_duplicate_is_a_success_without_an_offset() {
 #[test]
 fn a_partition_that_was_idle_at_the_bump_starts_over_with_its_next_batch() {
     let mut fixture = Fixture::warm(Setup::default());
-    let other = fixture.append(1);
-    fixture.pass();
+    let other = fixture.send(1);
     fixture.answer(1, Errors::None, 0);
     assert!(other.is_done());
-    let _gap = fixture.append(0);
-    fixture.pass();
+    let _gap = fixture.send(0);
     fixture.answer(0, Errors::OutOfOrderSequenceNumber, -1);
     fixture.pass();
-    let _next = fixture.append(1);
-    fixture.pass();
+    let _next = fixture.send(1);
     assert_eq!(fixture.numbers(1), [(1, 0)]);
 }

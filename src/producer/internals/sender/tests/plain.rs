@@ -9,8 +9,7 @@ use crate::protocol::messages::produce::{LeaderIdAndEpoch, NodeEndpoint};
 #[test]
 fn a_record_is_sent_and_gets_its_offset() {
     let mut fixture = Fixture::new(Setup::default());
-    let future = fixture.append(0);
-    fixture.pass();
+    let future = fixture.send(0);
     let in_flight = fixture.in_flight();
     assert_eq!(in_flight.len(), 1);
     assert_eq!(in_flight[0].0, NodeId(0));
@@ -52,14 +51,12 @@ fn a_lost_connection_is_a_reason_to_try_again() {
         retries: 1,
         ..Setup::default()
     });
-    let future = fixture.append(0);
-    fixture.pass();
+    let future = fixture.send(0);
     fixture.disconnect();
     assert!(!future.is_done());
     fixture.pass();
     assert!(fixture.in_flight().is_empty(), "backing off");
-    fixture.advance(BACKOFF);
-    fixture.pass();
+    fixture.pass_after_backoff();
     fixture.answer(0, Errors::None, 3);
     assert_eq!(offset(&future), 3);
 }
@@ -91,8 +88,7 @@ fn what_the_lost_connection_did_not_take_is_not_written() {
         retries: 0,
         ..Setup::default()
     });
-    let future = fixture.append(0);
-    fixture.pass();
+    let future = fixture.send(0);
     let reason = "connection lost: broken pipe".into();
     fixture.client.fail(RequestFailure::NotSent { reason });
     fixture.pass();
@@ -105,8 +101,7 @@ fn what_the_lost_connection_did_not_take_is_not_written() {
 #[test]
 fn an_error_that_will_not_pass_fails_at_once() {
     let mut fixture = Fixture::new(Setup::default());
-    let future = fixture.append(0);
-    fixture.pass();
+    let future = fixture.send(0);
     fixture.answer(0, Errors::InvalidRequiredAcks, -1);
     let error = error(&future);
     assert_eq!(error.kind(), ErrorKind::InvalidRequiredAcks);
@@ -121,8 +116,7 @@ fn with_one_in_flight_nothing_follows_an_open_batch_even_to_another_node() {
         guarantee_message_order: true,
         ..Setup::default()
     });
-    let first = fixture.append(0);
-    fixture.pass();
+    let first = fixture.send(0);
     let second = fixture.append(0);
     fixture.set_leaders(&[1, 0, 1, 1], 2);
     fixture.pass();
@@ -137,8 +131,7 @@ fn with_one_in_flight_nothing_follows_an_open_batch_even_to_another_node() {
 #[test]
 fn with_several_in_flight_a_moved_partition_waits_for_the_old_leader() {
     let mut fixture = Fixture::new(Setup::default());
-    let first = fixture.append(0);
-    fixture.pass();
+    let first = fixture.send(0);
     let _second = fixture.append(0);
     fixture.set_leaders(&[1, 0, 1, 1], 2);
     fixture.pass();
@@ -155,8 +148,7 @@ fn with_several_in_flight_a_moved_partition_waits_for_the_old_leader() {
 #[test]
 fn a_leader_error_without_a_hint_asks_for_metadata() {
     let mut fixture = Fixture::new(Setup::default());
-    let _future = fixture.append(0);
-    fixture.pass();
+    let _future = fixture.send(0);
     assert!(!wants_metadata(&fixture));
     fixture.answer(0, Errors::NotLeaderOrFollower, -1);
     assert!(wants_metadata(&fixture));
@@ -172,8 +164,7 @@ fn wants_metadata(fixture: &Fixture) -> bool {
 #[test]
 fn a_hint_at_the_new_leader_is_used_at_once() {
     let mut fixture = Fixture::new(Setup::default());
-    let future = fixture.append(0);
-    fixture.pass();
+    let future = fixture.send(0);
     let mut response = answer(0, Errors::NotLeaderOrFollower, -1);
     response.responses[0].partition_responses[0].current_leader = LeaderIdAndEpoch {
         leader_id: 5,
@@ -200,8 +191,7 @@ fn without_acks_a_record_is_done_once_it_is_out() {
         acks: 0,
         ..Setup::default()
     });
-    let future = fixture.append(0);
-    fixture.pass();
+    let future = fixture.send(0);
     assert_eq!(offset(&future), -1);
 }
 
@@ -231,12 +221,10 @@ fn a_request_timeout_fails_every_request_of_the_connection_in_their_order() {
 #[test]
 fn a_throttled_node_is_left_alone_until_the_throttle_ends() {
     let mut fixture = Fixture::new(Setup::default());
-    let _first = fixture.append(0);
-    fixture.pass();
+    let _first = fixture.send(0);
     fixture.answer(0, Errors::None, 0);
     fixture.client.throttle(NodeId(0), ms(100));
-    let _second = fixture.append(0);
-    fixture.pass();
+    let _second = fixture.send(0);
     assert!(fixture.in_flight().is_empty());
     assert_eq!(fixture.client.poll_timeouts().last(), Some(&ms(100)));
     fixture.advance(ms(100));
@@ -248,15 +236,13 @@ fn a_throttled_node_is_left_alone_until_the_throttle_ends() {
 #[test]
 fn an_old_message_format_fails_only_the_batch() {
     let mut fixture = Fixture::idempotent(Setup::default());
-    let future = fixture.append(0);
-    fixture.pass();
+    let future = fixture.send(0);
     fixture.answer(0, Errors::UnsupportedForMessageFormat, -1);
     assert_eq!(
         error(&future).kind(),
         ErrorKind::UnsupportedForMessageFormat
     );
-    let _other = fixture.append(1);
-    fixture.pass();
+    let _other = fixture.send(1);
     assert_eq!(fixture.in_flight().len(), 1);
 }
 

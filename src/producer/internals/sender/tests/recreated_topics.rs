@@ -40,8 +40,7 @@ impl Fixture {
 /// A producer whose partition 0 has had an acknowledgement from the old topic.
 fn warm() -> Fixture {
     let mut fixture = Fixture::idempotent(setup());
-    let first = fixture.append(0);
-    fixture.pass();
+    let first = fixture.send(0);
     fixture.answer_by_id(OLD, Errors::None, 0);
     assert!(first.is_done());
     fixture
@@ -51,8 +50,7 @@ fn warm() -> Fixture {
 fn an_idle_partition_starts_over_in_the_new_topic() {
     let mut fixture = warm();
     fixture.recreate();
-    let future = fixture.append(0);
-    fixture.pass();
+    let future = fixture.send(0);
     assert_eq!(
         (fixture.numbers(0), fixture.topic_ids()),
         (vec![(1, 0)], vec![NEW])
@@ -69,8 +67,7 @@ fn what_the_old_topic_refused_for_certain_goes_to_the_new_one_under_new_numbers(
     fixture.answer_by_id(OLD, Errors::UnknownTopicId, -1);
     fixture.recreate();
     fixture.pass();
-    fixture.advance(BACKOFF);
-    fixture.pass();
+    fixture.pass_after_backoff();
     assert_eq!(
         (fixture.numbers(0), fixture.topic_ids()),
         (vec![(1, 0)], vec![NEW])
@@ -83,8 +80,7 @@ fn what_the_old_topic_refused_for_certain_goes_to_the_new_one_under_new_numbers(
 #[test]
 fn what_may_be_in_the_old_topic_is_never_sent_to_the_new_one() {
     let mut fixture = warm();
-    let uncertain = fixture.append(0);
-    fixture.pass();
+    let uncertain = fixture.send(0);
     fixture.disconnect();
     let behind = fixture.append(0);
     fixture.recreate();
@@ -106,11 +102,9 @@ fn what_may_be_in_the_old_topic_is_never_sent_to_the_new_one() {
 #[test]
 fn nothing_goes_to_the_new_topic_while_a_request_to_the_old_one_is_pending() {
     let mut fixture = warm();
-    let pending = fixture.append(0);
-    fixture.pass();
+    let pending = fixture.send(0);
     fixture.recreate();
-    let next = fixture.append(0);
-    fixture.pass();
+    let next = fixture.send(0);
     assert_eq!(fixture.topic_ids(), [OLD]);
     fixture.answer_by_id(OLD, Errors::None, 1);
     assert_eq!(offset(&pending), 1, "it was in time");
@@ -129,8 +123,7 @@ fn a_topic_that_is_gone_for_a_while_is_recognised_when_it_comes_back() {
     fixture.set_leaders(&[-1, -1, -1, -1], 2);
     fixture.pass();
     fixture.recreate();
-    let _future = fixture.append(0);
-    fixture.pass();
+    let _future = fixture.send(0);
     assert_eq!(fixture.numbers(0), [(1, 0)]);
     let mut same = warm();
     same.set_leaders(&[-1, -1, -1, -1], 2);
@@ -144,12 +137,10 @@ fn a_topic_that_is_gone_for_a_while_is_recognised_when_it_comes_back() {
 #[test]
 fn without_idempotence_batches_go_on_in_the_new_topic_as_in_java() {
     let mut fixture = Fixture::new(setup());
-    let future = fixture.append(0);
-    fixture.pass();
+    let future = fixture.send(0);
     fixture.disconnect();
     fixture.recreate();
-    fixture.advance(BACKOFF);
-    fixture.pass();
+    fixture.pass_after_backoff();
     assert_eq!(fixture.topic_ids(), [NEW]);
     fixture.answer_by_id(NEW, Errors::None, 0);
     assert_eq!(offset(&future), 0);

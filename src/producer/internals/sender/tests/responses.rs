@@ -14,8 +14,7 @@ fn a_partition_that_a_response_leaves_out_is_tried_again() {
     fixture.answer(0, Errors::None, 5);
     assert_eq!(offset(&first), 5);
     assert!(!second.is_done());
-    fixture.advance(BACKOFF);
-    fixture.pass();
+    fixture.pass_after_backoff();
     fixture.answer(1, Errors::None, 6);
     assert_eq!(offset(&second), 6);
 }
@@ -24,8 +23,7 @@ fn a_partition_that_a_response_leaves_out_is_tried_again() {
 #[test]
 fn answers_for_unasked_or_already_answered_partitions_are_passed_over() {
     let mut fixture = Fixture::new(Setup::default());
-    let future = fixture.append(0);
-    fixture.pass();
+    let future = fixture.send(0);
     let mut response = answers(vec![
         partition_answer(3, Errors::None, 1),
         partition_answer(-1, Errors::None, 1),
@@ -45,8 +43,7 @@ fn answers_for_unasked_or_already_answered_partitions_are_passed_over() {
 #[test]
 fn a_code_that_we_do_not_know_is_final_and_leaves_open_what_happened() {
     let mut fixture = Fixture::new(Setup::default());
-    let future = fixture.append(0);
-    fixture.pass();
+    let future = fixture.send(0);
     let mut response = answer(0, Errors::None, -1);
     response.responses[0].partition_responses[0].error_code = 4711;
     fixture.client.respond(response);
@@ -60,13 +57,11 @@ fn a_code_that_we_do_not_know_is_final_and_leaves_open_what_happened() {
 #[test]
 fn a_response_of_another_kind_is_a_lost_one() {
     let mut fixture = Fixture::new(Setup::default());
-    let future = fixture.append(0);
-    fixture.pass();
+    let future = fixture.send(0);
     fixture.client.respond(producer_id(1, 0));
     fixture.pass();
     assert!(!future.is_done());
-    fixture.advance(BACKOFF);
-    fixture.pass();
+    fixture.pass_after_backoff();
     assert_eq!(fixture.in_flight().len(), 1);
 }
 
@@ -144,8 +139,7 @@ fn a_batch_that_is_too_large_goes_on_in_parts() {
 #[test]
 fn a_single_record_that_is_too_large_fails() {
     let mut fixture = Fixture::new(Setup::default());
-    let future = fixture.append(0);
-    fixture.pass();
+    let future = fixture.send(0);
     fixture.answer(0, Errors::MessageTooLarge, -1);
     let error = error(&future);
     assert_eq!(error.kind(), ErrorKind::RecordTooLarge);
@@ -158,14 +152,12 @@ fn a_callback_that_panics_harms_nobody_else() {
     let mut fixture = Fixture::new(Setup::default());
     let panics: Callback = Box::new(|_| panic!("by the user"));
     let first = fixture.append_with(0, b"value", Some(panics));
-    let second = fixture.append(0);
-    fixture.pass();
+    let second = fixture.send(0);
     fixture.answer(0, Errors::None, 0);
     assert_eq!((offset(&first), offset(&second)), (0, 1));
     let counted = ("callback-panic-total", 1.0);
     assert!(fixture.control.metrics().snapshot().contains(&counted));
-    let _third = fixture.append(0);
-    fixture.pass();
+    let _third = fixture.send(0);
     assert_eq!(fixture.in_flight().len(), 1);
 }
 
@@ -173,12 +165,10 @@ fn a_callback_that_panics_harms_nobody_else() {
 #[test]
 fn a_version_that_the_broker_does_not_know_is_fatal_for_an_idempotent_producer() {
     let mut fixture = Fixture::idempotent(Setup::default());
-    let first = fixture.append(0);
-    fixture.pass();
+    let first = fixture.send(0);
     fixture.answer(0, Errors::UnsupportedVersion, -1);
     assert_eq!(error(&first).kind(), ErrorKind::UnsupportedVersion);
-    let second = fixture.append(1);
-    fixture.pass();
+    let second = fixture.send(1);
     assert!(error(&second).is_fatal());
     assert_eq!(error(&second).kind(), ErrorKind::UnsupportedVersion);
 }
@@ -190,8 +180,7 @@ fn a_broker_too_old_for_our_batches_fails_them_and_their_memory_comes_back() {
     let mut fixture = Fixture::idempotent(Setup::default());
     let available = fixture.accumulator.pool().available();
     fixture.client.limit_version(ApiKeys::Produce, 2);
-    let record = fixture.append(0);
-    fixture.pass();
+    let record = fixture.send(0);
     fixture.pass();
     let error = error(&record);
     assert_eq!(error.kind(), ErrorKind::UnsupportedVersion);
@@ -220,8 +209,7 @@ fn topics_with_an_id_are_named_by_it_and_others_keep_an_older_version() {
         topic_id: ID,
         ..Setup::default()
     });
-    let future = fixture.append(0);
-    fixture.pass();
+    let future = fixture.send(0);
     assert_eq!(fixture.client.requests()[0].version, 13);
     assert_eq!(fixture.in_flight()[0].1.topic_data[0].topic_id, ID);
     fixture.client.respond(answer_by_id(ID, 4));
@@ -236,13 +224,11 @@ fn an_answer_for_an_unknown_topic_id_leaves_the_batch_to_be_tried_again() {
         topic_id: ID,
         ..Setup::default()
     });
-    let future = fixture.append(0);
-    fixture.pass();
+    let future = fixture.send(0);
     fixture.client.respond(answer_by_id(Uuid([8; 16]), 4));
     fixture.pass();
     assert!(!future.is_done());
-    fixture.advance(BACKOFF);
-    fixture.pass();
+    fixture.pass_after_backoff();
     fixture.client.respond(answer_by_id(ID, 5));
     fixture.pass();
     assert_eq!(offset(&future), 5);

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::producer::consumer_group_metadata::ConsumerGroupMetadata;
-use crate::producer::internals::transactional_request_result::Operation;
+use crate::producer::internals::transactional_request_result::{
+    Operation, TransactionalRequestResult,
+};
 use crate::producer::offset_and_metadata::OffsetAndMetadata;
 
 use TransactionVersion::{V1, V2};
@@ -49,6 +51,14 @@ impl Core {
     pub(super) fn open(version: TransactionVersion) -> Self {
         let mut core = Self::ready(version);
         core.manager.begin_transaction().expect("begin");
+        core
+    }
+
+    /// A core whose coordinator is being told of the partition.
+    pub(super) fn adding_partition() -> Self {
+        let mut core = Self::open(V1);
+        core.manager.maybe_add_partition(&tp());
+        assert_eq!(core.poll_partitions(), [tp()]);
         core
     }
 
@@ -111,9 +121,27 @@ impl Core {
         self.answer(TxnResponse::Coordinator(Node::new(3, "localhost", 9095)));
     }
 
+    pub(super) fn commit(&mut self) -> Arc<TransactionalRequestResult> {
+        self.manager.begin_commit().expect("commit")
+    }
+
+    pub(super) fn abort(&mut self) -> Arc<TransactionalRequestResult> {
+        self.manager.begin_abort().expect("abort")
+    }
+
+    /// A batch failed for good.
+    pub(super) fn batch_fails(&mut self, kind: ErrorKind, may_be_written: bool) {
+        self.manager
+            .maybe_transition_to_error_state(&failure(kind), may_be_written);
+    }
+
     pub(super) fn state(&self) -> &'static str {
         self.manager.state.name()
     }
+}
+
+pub(super) fn failure(kind: ErrorKind) -> KafkaError {
+    KafkaError::new(kind, "it failed")
 }
 
 pub(super) fn level(version: TransactionVersion) -> i16 {
@@ -156,7 +184,7 @@ fn a_transaction_of_version_1_adds_partitions_and_ends() {
     );
     core.answer(added(&[tp()]));
     assert!(core.manager.can_drain(&tp(), None));
-    let commit = core.manager.begin_commit().expect("commit");
+    let commit = core.commit();
     assert!(core.poll_end());
     core.answer(TxnResponse::Ended(None));
     assert!(is_ok(commit.collect()));
@@ -172,7 +200,7 @@ fn a_transaction_of_version_2_adds_nothing_and_takes_the_next_epoch() {
     assert!(core.manager.can_drain(&tp(), None) && core.poll().is_none());
     assert_eq!(core.manager.assign_sequence(&tp(), 4), (ID, Sequence(0)));
     core.manager.handle_completed(batch(&tp(), 0));
-    let abort = core.manager.begin_abort().expect("abort");
+    let abort = core.abort();
     assert!(!core.poll_end());
     core.answer(TxnResponse::Ended(Some(NEXT_EPOCH)));
     assert!(is_ok(abort.collect()));
@@ -187,7 +215,7 @@ fn a_transaction_of_version_2_adds_nothing_and_takes_the_next_epoch() {
 fn an_empty_transaction_ends_without_a_request() {
     for version in [V1, V2] {
         let mut core = Core::open(version);
-        let commit = core.manager.begin_commit().expect("commit");
+        let commit = core.commit();
         assert!(core.poll().is_none());
         assert!(is_ok(commit.collect()));
         core.manager.begin_transaction().expect("the next one");
@@ -201,14 +229,14 @@ fn a_commit_adds_new_partitions_first_and_an_abort_drops_them() {
     let mut core = Core::open(V1);
     core.manager.maybe_add_partition(&tp());
     core.manager.maybe_add_partition(&other());
-    let _commit = core.manager.begin_commit().expect("commit");
+    let _commit = core.commit();
     assert_eq!(core.poll_partitions(), [tp(), other()], "in one request");
     core.answer(added(&[tp(), other()]));
     assert!(core.poll_end());
 
     let mut core = Core::open(V1);
     core.manager.maybe_add_partition(&tp());
-    let abort = core.manager.begin_abort().expect("abort");
+    let abort = core.abort();
     assert!(core.poll().is_none(), "nobody has to know");
     assert!(is_ok(abort.collect()));
 }
@@ -216,11 +244,9 @@ fn a_commit_adds_new_partitions_first_and_an_abort_drops_them() {
 /// Java: `TransactionManagerTest.testAbortResendsAddPartitionRequest`. Scenario: TX8.
 #[test]
 fn partitions_that_were_asked_for_are_asked_for_again_before_the_abort() {
-    let mut core = Core::open(V1);
-    core.manager.maybe_add_partition(&tp());
-    core.poll_partitions();
+    let mut core = Core::adding_partition();
     core.refuse(ErrorKind::CoordinatorLoadInProgress);
-    let _abort = core.manager.begin_abort().expect("abort");
+    let _abort = core.abort();
     assert_eq!(core.poll_partitions(), [tp()]);
     core.answer(added(&[tp()]));
     assert!(!core.poll_end());
@@ -231,7 +257,7 @@ fn partitions_that_were_asked_for_are_asked_for_again_before_the_abort() {
 fn the_end_waits_for_every_batch() {
     let mut core = Core::with_partition(V1);
     core.has_incomplete = true;
-    let _commit = core.manager.begin_commit().expect("commit");
+    let _commit = core.commit();
     assert!(core.poll().is_none());
     core.has_incomplete = false;
     assert!(core.poll_end());
@@ -243,7 +269,7 @@ fn the_end_waits_for_every_batch() {
 #[test]
 fn a_call_that_timed_out_can_only_be_repeated() {
     let mut core = Core::with_partition(V1);
-    let first = core.manager.begin_commit().expect("commit");
+    let first = core.commit();
     let again = core.manager.begin_commit().expect("the same one");
     assert!(Arc::ptr_eq(&first, &again));
     for refused in [
@@ -309,7 +335,7 @@ fn offsets_go_by_the_coordinator_of_the_group() {
     ));
     core.answer(added(&[tp(), other()]));
     assert!(is_ok(sent.collect()));
-    let _commit = core.manager.begin_commit().expect("commit");
+    let _commit = core.commit();
     assert!(core.poll_end(), "offsets alone are a transaction, too");
 }
 

@@ -1,13 +1,9 @@
 //! Transactions that meet errors: who is told what, and with which epoch the next one begins.
 
-use super::transactions::{Core, added, is_ok, level, offsets, other};
+use super::transactions::{Core, added, failure, is_ok, level, offsets, other};
 use super::*;
 
 use TransactionVersion::{V1, V2};
-
-fn failure(kind: ErrorKind) -> KafkaError {
-    KafkaError::new(kind, "it failed")
-}
 
 /// The request after the end asks for the next epoch of this identity.
 fn poll_next_epoch(core: &mut Core) -> ProducerIdAndEpoch {
@@ -48,7 +44,7 @@ fn a_lost_coordinator_is_looked_up_and_asked_again() {
 #[test]
 fn a_coordinator_that_cannot_be_reached_is_looked_up_again() {
     let mut core = Core::with_partition(V1);
-    let _commit = core.manager.begin_commit().expect("commit");
+    let _commit = core.commit();
     core.poll_end();
     core.manager.handle_unsent(Unsent::NotReady, core.now, 0.5);
     assert!(core.poll_end(), "the connection is made by now");
@@ -67,9 +63,7 @@ fn a_coordinator_that_cannot_be_reached_is_looked_up_again() {
 /// Java: `TransactionManagerTest.testRetryAddPartitionsWhenConcurrentTransactions..` (KAFKA-5477). Scenario: TX5.
 #[test]
 fn the_first_partitions_wait_20_ms_for_the_last_transaction() {
-    let mut core = Core::open(V1);
-    core.manager.maybe_add_partition(&tp());
-    core.poll_partitions();
+    let mut core = Core::adding_partition();
     core.refuse(ErrorKind::ConcurrentTransactions);
     let wait = |core: &Core| core.manager.next_timeout(core.now).expect("a retry") - core.now;
     assert_eq!(wait(&core), Duration::from_millis(20));
@@ -87,7 +81,7 @@ fn the_first_partitions_wait_20_ms_for_the_last_transaction() {
 fn a_fenced_producer_is_told_so_by_every_call() {
     for kind in [ErrorKind::ProducerFenced, ErrorKind::InvalidProducerEpoch] {
         let mut core = Core::with_partition(V1);
-        let commit = core.manager.begin_commit().expect("commit");
+        let commit = core.commit();
         core.poll_end();
         core.refuse(kind);
         let error = commit.collect().expect("done").expect_err("fenced");
@@ -143,7 +137,7 @@ fn a_denied_topic_must_be_left_out_by_aborting() {
     assert_eq!(waiting.kind(), ErrorKind::TopicAuthorization);
     assert!(waiting.message().contains("orders"));
     assert!(!core.manager.can_drain(&other(), None));
-    let abort = core.manager.begin_abort().expect("abort");
+    let abort = core.abort();
     assert!(core.poll().is_none(), "nothing was added");
     assert!(is_ok(abort.collect()));
     core.manager.begin_transaction().expect("it can go on");
@@ -156,12 +150,11 @@ fn after_a_lost_batch_the_next_transaction_has_a_new_epoch() {
     let mut core = Core::with_partition(V1);
     core.manager.assign_sequence(&tp(), 1);
     core.manager.handle_failed(batch(&tp(), 0), true);
-    core.manager
-        .maybe_transition_to_error_state(&failure(ErrorKind::Timeout), true);
+    core.batch_fails(ErrorKind::Timeout, true);
     let refused = core.manager.begin_commit().expect_err("abortable");
     assert_eq!(refused.kind(), ErrorKind::TransactionAbortable);
     assert!(refused.is_abortable());
-    let abort = core.manager.begin_abort().expect("abort");
+    let abort = core.abort();
     assert!(!core.poll_end());
     core.answer(TxnResponse::Ended(None));
     assert!(!abort.is_done(), "the new epoch belongs to the abort");
@@ -189,15 +182,13 @@ fn without_epochs_on_demand_a_lost_batch_is_fatal_and_a_refused_one_is_not() {
     };
     let mut core = old();
     core.manager.handle_failed(batch(&tp(), 1), true);
-    core.manager
-        .maybe_transition_to_error_state(&failure(ErrorKind::Timeout), true);
+    core.batch_fails(ErrorKind::Timeout, true);
     assert!(core.manager.fatal_error().is_some());
 
     let mut core = old();
     core.manager.handle_failed(batch(&tp(), 1), false);
-    core.manager
-        .maybe_transition_to_error_state(&failure(ErrorKind::RecordTooLarge), false);
-    let abort = core.manager.begin_abort().expect("abort");
+    core.batch_fails(ErrorKind::RecordTooLarge, false);
+    let abort = core.abort();
     core.poll_end();
     core.answer(TxnResponse::Ended(None));
     assert!(is_ok(abort.collect()));
@@ -213,7 +204,7 @@ fn without_epochs_on_demand_a_lost_batch_is_fatal_and_a_refused_one_is_not() {
 #[test]
 fn an_end_without_an_answer_is_followed_by_a_new_epoch_unless_every_end_is() {
     let mut core = Core::with_partition(V1);
-    let commit = core.manager.begin_commit().expect("commit");
+    let commit = core.commit();
     core.poll_end();
     core.refuse(ErrorKind::Disconnect);
     core.find_coordinator();
@@ -229,7 +220,7 @@ fn an_end_without_an_answer_is_followed_by_a_new_epoch_unless_every_end_is() {
     assert!(error.is_fatal());
 
     let mut core = Core::with_partition(V2);
-    let commit = core.manager.begin_commit().expect("commit");
+    let commit = core.commit();
     core.poll_end();
     core.refuse(ErrorKind::Disconnect);
     core.find_coordinator();
@@ -241,11 +232,9 @@ fn an_end_without_an_answer_is_followed_by_a_new_epoch_unless_every_end_is() {
 /// KAFKA-17754, for what comes before the end. Scenario: TX15.
 #[test]
 fn partitions_and_offsets_without_an_answer_lead_to_a_new_epoch_as_well() {
-    let mut core = Core::open(V1);
-    core.manager.maybe_add_partition(&tp());
-    core.poll_partitions();
+    let mut core = Core::adding_partition();
     core.refuse(ErrorKind::Disconnect);
-    let abort = core.manager.begin_abort().expect("abort");
+    let abort = core.abort();
     core.find_coordinator();
     assert_eq!(core.poll_partitions(), [tp()]);
     core.answer(added(&[tp()]));
@@ -262,10 +251,9 @@ fn partitions_and_offsets_without_an_answer_lead_to_a_new_epoch_as_well() {
 fn a_batch_that_fails_during_the_commit_turns_it_into_an_abort() {
     let mut core = Core::with_partition(V1);
     core.has_incomplete = true;
-    let commit = core.manager.begin_commit().expect("commit");
+    let commit = core.commit();
     assert!(core.poll().is_none());
-    core.manager
-        .maybe_transition_to_error_state(&failure(ErrorKind::Timeout), false);
+    core.batch_fails(ErrorKind::Timeout, false);
     core.has_incomplete = false;
     let error = commit.collect().expect("done").expect_err("not committed");
     assert!(error.is_abortable());
@@ -273,7 +261,7 @@ fn a_batch_that_fails_during_the_commit_turns_it_into_an_abort() {
         core.poll().is_none(),
         "nothing is committed behind our back"
     );
-    let _abort = core.manager.begin_abort().expect("abort");
+    let _abort = core.abort();
     assert!(!core.poll_end());
 }
 
@@ -281,9 +269,8 @@ fn a_batch_that_fails_during_the_commit_turns_it_into_an_abort() {
 #[test]
 fn an_error_while_aborting_changes_nothing() {
     let mut core = Core::with_partition(V1);
-    let abort = core.manager.begin_abort().expect("abort");
-    core.manager
-        .maybe_transition_to_error_state(&failure(ErrorKind::Timeout), false);
+    let abort = core.abort();
+    core.batch_fails(ErrorKind::Timeout, false);
     assert_eq!(core.state(), "aborting a transaction");
     assert!(!core.poll_end());
     core.answer(TxnResponse::Ended(None));
@@ -296,12 +283,10 @@ fn an_error_while_aborting_changes_nothing() {
 #[test]
 fn the_failure_of_a_batch_outside_of_its_transaction_changes_nothing() {
     let mut core = Core::ready(V1);
-    core.manager
-        .maybe_transition_to_error_state(&failure(ErrorKind::Timeout), true);
+    core.batch_fails(ErrorKind::Timeout, true);
     assert_eq!(core.state(), "without an open transaction");
     core.manager.fail(failure(ErrorKind::ProducerFenced));
-    core.manager
-        .maybe_transition_to_error_state(&failure(ErrorKind::Timeout), true);
+    core.batch_fails(ErrorKind::Timeout, true);
     let kept = core.manager.fatal_error().expect("fatal");
     assert_eq!(kept.kind(), ErrorKind::ProducerFenced);
 }
@@ -310,7 +295,7 @@ fn the_failure_of_a_batch_outside_of_its_transaction_changes_nothing() {
 #[test]
 fn an_abort_that_must_be_aborted_is_the_end() {
     let mut core = Core::with_partition(V2);
-    let abort = core.manager.begin_abort().expect("abort");
+    let abort = core.abort();
     core.poll_end();
     core.refuse(ErrorKind::TransactionAbortable);
     let error = abort.collect().expect("done").expect_err("fatal");
@@ -321,12 +306,12 @@ fn an_abort_that_must_be_aborted_is_the_end() {
 #[test]
 fn a_commit_that_must_be_aborted_can_be() {
     let mut core = Core::with_partition(V2);
-    let commit = core.manager.begin_commit().expect("commit");
+    let commit = core.commit();
     core.poll_end();
     core.refuse(ErrorKind::TransactionAbortable);
     let error = commit.collect().expect("done").expect_err("abortable");
     assert!(error.is_abortable());
-    let abort = core.manager.begin_abort().expect("abort");
+    let abort = core.abort();
     assert!(!core.poll_end());
     core.answer(TxnResponse::Ended(Some(NEXT_EPOCH)));
     assert!(is_ok(abort.collect()));
@@ -361,7 +346,7 @@ fn the_version_changes_between_transactions_and_up_with_a_new_epoch() {
         Some(V1),
         "not in the middle"
     );
-    let commit = core.manager.begin_commit().expect("commit");
+    let commit = core.commit();
     core.poll_end();
     core.answer(TxnResponse::Ended(None));
     assert_eq!(poll_next_epoch(&mut core), ID);
@@ -373,7 +358,7 @@ fn the_version_changes_between_transactions_and_up_with_a_new_epoch() {
     core.manager.maybe_add_partition(&tp());
     core.manager.note_transaction_version(level(V1));
     assert_eq!(core.manager.transaction_version(), Some(V2));
-    let commit = core.manager.begin_commit().expect("commit");
+    let commit = core.commit();
     core.poll_end();
     core.answer(TxnResponse::Ended(Some(NEXT_EPOCH)));
     assert!(is_ok(commit.collect()), "and down without one");
@@ -393,7 +378,7 @@ fn a_record_that_was_refused_must_not_be_missing_from_a_commit() {
         .begin_commit()
         .expect_err("a record is missing");
     assert!(error.is_abortable());
-    let abort = core.manager.begin_abort().expect("abort");
+    let abort = core.abort();
     assert!(core.poll().is_none());
     assert!(is_ok(abort.collect()));
 }
@@ -406,7 +391,7 @@ fn whoever_waits_learns_that_the_producer_is_closed() {
     core.manager.fail(failure(ErrorKind::Kafka));
     assert!(init.collect().is_some_and(|outcome| outcome.is_err()));
     let mut core = Core::with_partition(V1);
-    let commit = core.manager.begin_commit().expect("commit");
+    let commit = core.commit();
     core.poll_end();
     core.manager.fail(failure(ErrorKind::Kafka));
     assert!(commit.collect().is_some_and(|outcome| outcome.is_err()));
@@ -422,8 +407,7 @@ fn whoever_waits_learns_that_the_producer_is_closed() {
 #[test]
 fn close_aborts_what_is_open_even_after_an_error() {
     let mut core = Core::with_partition(V1);
-    core.manager
-        .maybe_transition_to_error_state(&failure(ErrorKind::Timeout), false);
+    core.batch_fails(ErrorKind::Timeout, false);
     core.manager.abort_for_close().expect("abort");
     assert!(core.manager.has_ongoing_transaction() && core.manager.is_completing());
     assert!(!core.poll_end());
@@ -433,18 +417,17 @@ fn close_aborts_what_is_open_even_after_an_error() {
 #[test]
 fn what_the_coordinator_could_do_it_can_do_after_its_connection_was_lost() {
     let mut core = Core::with_partition(V1);
-    let commit = core.manager.begin_commit().expect("commit");
+    let commit = core.commit();
     core.poll_end();
     core.manager
         .handle_unsent(Unsent::Unreachable, core.now, 0.5);
-    core.manager
-        .maybe_transition_to_error_state(&failure(ErrorKind::Timeout), true);
+    core.batch_fails(ErrorKind::Timeout, true);
     assert!(commit.collect().is_some_and(|outcome| outcome.is_err()));
     assert!(
         core.manager.fatal_error().is_none(),
         "there will be a new epoch"
     );
-    let _abort = core.manager.begin_abort().expect("abort");
+    let _abort = core.abort();
     core.find_coordinator();
     assert!(!core.poll_end());
     core.answer(TxnResponse::Ended(None));
