@@ -218,6 +218,20 @@ class TheJudge(unittest.TestCase):
         history.lossy_topics = {"u"}
         self.assertEqual(Judge(history).judge().findings, {})
 
+    def test_forgives_the_timestamp_of_a_repeated_batch_even_when_its_topic_was_deleted(self):
+        history = plain(1)
+        lines = history.journals[0][1]
+        told = [line.split(" ") for line in lines if line.startswith("a ")]
+        later = next(words for words in reversed(told) if words[2] == "u")
+        words = next(words for words in told if words[2:4] == later[2:4])
+        lines[lines.index(" ".join(words))] = " ".join([*words[:6], later[6], words[7]])
+        self.assertEqual(Judge(history).judge().findings, {})
+        history.stored = [record for record in history.stored if record.topic != "u"]
+        history.lossy_topics = {"u"}
+        self.assertEqual(Judge(history).judge().findings, {})
+        history.lossy_topics = set()
+        self.assertIn("lost", Judge(history).judge().findings)
+
 
 if __name__ == "__main__":
     unittest.main()
