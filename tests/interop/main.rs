@@ -7,6 +7,7 @@ mod checker;
 mod cluster;
 mod config;
 mod embedded;
+mod examples;
 mod freezes;
 mod kills;
 mod log_dump;
