@@ -16,8 +16,10 @@ use crate::common::sync::model::{Deadlines, set_deadlines};
 
 pub(crate) mod latch;
 pub(crate) mod model_client;
+pub(crate) mod model_coordinator;
 pub(crate) mod pool;
 pub(crate) mod sleep;
+pub(crate) mod transaction_latch;
 
 /// Runs `scenario` under as many schedules as `OTTLA_SCHEDULES` says.
 pub(crate) fn explore(
@@ -94,6 +96,13 @@ impl<T> Notes<T> {
 
     pub(crate) fn take(&self) -> Vec<T> {
         std::mem::take(&mut *self.0.lock())
+    }
+
+    pub(crate) fn all(&self) -> Vec<T>
+    where
+        T: Clone,
+    {
+        self.0.lock().clone()
     }
 
     pub(crate) fn len(&self) -> usize {

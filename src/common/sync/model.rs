@@ -22,22 +22,28 @@ pub(crate) enum Deadlines {
     /// They are so far off that none passes: who is not woken waits for ever, which shuttle reports as a deadlock. Those
     /// that are past by half an hour may pass all the same.
     NeverPass,
-    /// Each may pass at any point, and passes at last.
+    /// Each may pass at any point, and passes at last. After [`HASTY`] of them all others go first, or a schedule that
+    /// favours threads whose time is always up would let nothing else happen, for ever.
     MayPass,
 }
+
+/// How many deadlines of a schedule may pass while other threads have something to do that they are kept from.
+const HASTY: u32 = 30;
 
 std::thread_local! {
     // Of the system's thread, which runs all the threads of one scenario.
     static DEADLINES: Cell<Deadlines> = const { Cell::new(Deadlines::NeverPass) };
+    static SPENT: Cell<u32> = const { Cell::new(0) };
 }
 
 fn is_long_past(deadline: Instant) -> bool {
     SystemTime.now().saturating_duration_since(deadline) > Duration::from_secs(1800)
 }
 
-/// Says what happens to waits with a deadline from now on.
+/// Says what happens to waits with a deadline from now on: a schedule begins.
 pub(crate) fn set_deadlines(deadlines: Deadlines) {
     DEADLINES.set(deadlines);
+    SPENT.set(0);
 }
 
 /// A mutex without poisoning.
@@ -134,8 +140,15 @@ impl Condvar {
         let waiter = self.join_line();
         if DEADLINES.get() == Deadlines::MayPass || is_long_past(deadline) {
             let late = Arc::clone(&waiter);
+            let spent = SPENT.get();
+            SPENT.set(spent + 1);
             // When the scheduler runs this thread, the deadline has passed.
-            thread::spawn(move || late.end(WaitTimeoutResult(true)));
+            thread::spawn(move || {
+                if spent >= HASTY {
+                    thread::yield_now();
+                }
+                late.end(WaitTimeoutResult(true))
+            });
         }
         self.wait_as(&waiter, guard)
     }

@@ -15,6 +15,7 @@ use crate::client::kafka_client::KafkaClient;
 use crate::common::exponential_backoff::ExponentialBackoff;
 use crate::common::kafka_error::KafkaError;
 use crate::common::kafka_thread::panic_text;
+use crate::common::planted::planted;
 use crate::common::sync::Mutex;
 use crate::common::time::{Time, earlier};
 use crate::producer::internals::producer_batch::ProducerBatch;
@@ -169,7 +170,8 @@ impl<C: KafkaClient> Sender<C> {
     }
 
     fn has_work(&self) -> bool {
-        self.has_batches() || self.has_ongoing_transaction()
+        let is_open = self.has_ongoing_transaction() && !planted!("close-leaves-a-transaction");
+        self.has_batches() || is_open
     }
 
     fn has_batches(&self) -> bool {
@@ -202,7 +204,12 @@ impl<C: KafkaClient> Sender<C> {
         );
         // The clock is read again since callbacks of expired batches may have taken their time.
         let now = self.time.now();
-        let timeout = deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(now));
+        let timeout = match deadline {
+            // What was done just now may have been the last there was to do before the end.
+            _ if self.is_over() && !planted!("sleeps-before-the-end") => Duration::ZERO,
+            Some(at) => at.saturating_duration_since(now),
+            None => Duration::MAX,
+        };
         self.poll(timeout)
     }
 

@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::Instant;
 
 use crate::common::kafka_error::KafkaError;
+use crate::common::planted::planted;
 use crate::common::sync::{
     Condvar, Mutex, OnceLock, Rank,
     atomic::{AtomicBool, Ordering},
@@ -53,6 +54,9 @@ impl TransactionalRequestResult {
         if self.outcome.set(outcome).is_ok() {
             // A waiter looks at the outcome once more under this lock before it sleeps, so none is missed.
             let _waiting = self.waiting.lock();
+            if planted!("outcome-told-to-one") {
+                return self.opened.notify_one();
+            }
             self.opened.notify_all();
         }
     }
@@ -83,6 +87,9 @@ impl TransactionalRequestResult {
             }
         }
         drop(waiting);
+        if planted!("timeout-collects-the-outcome") {
+            self.collected.store(true, Ordering::Release);
+        }
         self.collect()
     }
 }

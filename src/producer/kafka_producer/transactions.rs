@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::common::cluster::TopicPartition;
 use crate::common::kafka_error::{KafkaError, TimeLimit};
+use crate::common::planted::planted;
 use crate::common::sync::{Mutex, MutexGuard};
 use crate::common::time::deadline;
 use crate::producer::consumer_group_metadata::ConsumerGroupMetadata;
@@ -245,7 +246,9 @@ impl<K: ?Sized, V: ?Sized> Inner<K, V> {
     ) -> Result<Pending, KafkaError> {
         self.check_open()?;
         let pending = command(&mut *self.transaction_manager()?)?;
-        self.closing.wakeup();
+        if !planted!("transaction-waits-for-a-sleeper") {
+            self.closing.wakeup();
+        }
         Ok(pending)
     }
 

@@ -183,7 +183,9 @@ pub(super) fn new_io<S: Selectable>(
 }
 
 /// A plain producer has none.
-fn new_transaction_manager(config: &ProducerConfig) -> Option<Arc<Mutex<TransactionManager>>> {
+pub(super) fn new_transaction_manager(
+    config: &ProducerConfig,
+) -> Option<Arc<Mutex<TransactionManager>>> {
     let backoff = backoff(config.delivery.retry_backoff);
     let core = match &config.transactions {
         TransactionSettings {

@@ -14,12 +14,12 @@ use shuttle::thread;
 use crate::client::client_request::{ClientRequest, ClientResponse, Outcome, RequestBuilder};
 use crate::client::kafka_client::{ClientWaker, KafkaClient, LeastLoadedNode};
 use crate::client::metadata_handle::MetadataHandle;
-use crate::common::cluster::{Node, NodeId};
+use crate::common::cluster::{Node, NodeId, ProducerIdAndEpoch};
 use crate::common::kafka_error::KafkaError;
+use crate::common::payload::Payload;
 use crate::network::selector_waker::SelectorWaker;
 use crate::producer::internals::producer_metadata::ProducerMetadata;
 use crate::protocol::errors::Errors;
-use crate::protocol::messages::init_producer_id::InitProducerIdResponse;
 use crate::protocol::messages::metadata::{
     MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
@@ -30,6 +30,7 @@ use crate::protocol::requests::{RequestBody, ResponseBody};
 use crate::record::memory_records::MemoryRecords;
 use crate::testing::mock_time::MockTime;
 use crate::testing::threads::Notes;
+use crate::testing::threads::model_coordinator::{Fates, ModelCoordinator};
 use crate::testing::threads::sleep::Bell;
 
 pub(crate) const TOPIC: &str = "orders";
@@ -46,6 +47,7 @@ pub(crate) struct ModelClient {
     metadata: Arc<ProducerMetadata>,
     time: Arc<MockTime>,
     written: Arc<Notes<Written>>,
+    coordinator: ModelCoordinator,
     next_offsets: [i64; PARTITIONS as usize],
     last_correlation_id: i32,
     answers: VecDeque<ClientResponse>,
@@ -62,6 +64,7 @@ impl ModelClient {
             metadata,
             time,
             written: Arc::default(),
+            coordinator: ModelCoordinator::default(),
             next_offsets: [0; PARTITIONS as usize],
             last_correlation_id: 0,
             answers: VecDeque::new(),
@@ -72,6 +75,11 @@ impl ModelClient {
     /// Everything that the broker took, in the order of its log.
     pub(crate) fn written(&self) -> Arc<Notes<Written>> {
         Arc::clone(&self.written)
+    }
+
+    /// What became of transactions.
+    pub(crate) fn fates(&self) -> Arc<Fates> {
+        self.coordinator.fates()
     }
 
     /// As the real selector does it. Returns whether the wait ended by itself.
@@ -100,24 +108,30 @@ impl ModelClient {
         }
     }
 
-    fn append(&mut self, request: &ProduceRequest) -> ProduceResponse {
+    fn append(&mut self, version: i16, request: &ProduceRequest) -> ProduceResponse {
         let mut response = ProduceResponse::default();
         for topic in &request.topic_data {
             let mut answers = Vec::new();
             for data in &topic.partition_data {
                 let bytes = data.records.as_ref().expect("records").contiguous();
-                let records = MemoryRecords::new(bytes).records().expect("whole");
+                let is_transactional = request.transactional_id.is_some();
+                let (producer, records) = read(data.index, bytes);
+                let error = match producer.filter(|_| is_transactional) {
+                    Some(producer) => self.coordinator.take_batch(version, producer, &records),
+                    None => Errors::None,
+                };
                 let at = usize::try_from(data.index).expect("small");
                 answers.push(PartitionProduceResponse {
                     index: data.index,
-                    error_code: Errors::None.code(),
+                    error_code: error.code(),
                     base_offset: self.next_offsets[at],
                     ..Default::default()
                 });
-                for record in records {
-                    self.next_offsets[at] += 1;
-                    let value = record.value.as_deref().expect("a value").to_vec();
-                    self.written.add((data.index, value));
+                if error == Errors::None {
+                    self.next_offsets[at] += i64::try_from(records.len()).expect("few");
+                    records
+                        .into_iter()
+                        .for_each(|record| self.written.add(record));
                 }
             }
             response.responses.push(TopicProduceResponse {
@@ -128,6 +142,18 @@ impl ModelClient {
         }
         response
     }
+}
+
+/// Who made the batch, and its records.
+fn read(partition: i32, bytes: Payload) -> (Option<ProducerIdAndEpoch>, Vec<Written>) {
+    let batches = MemoryRecords::new(bytes);
+    let first = batches.batches().next().expect("a batch").expect("whole");
+    let records = batches.records().expect("whole").into_iter().map(|record| {
+        let value = record.value.as_deref().expect("a value");
+        (partition, value.to_vec())
+    });
+    let producer = first.as_default().map(|batch| batch.header().producer);
+    (producer, records.collect())
 }
 
 /// Tells the metadata that there is a topic, led by node 0.
@@ -207,14 +233,8 @@ impl KafkaClient for ModelClient {
     fn send(&mut self, request: ClientRequest, _: Instant) {
         let version = request.builder.latest_allowed_version();
         let body: ResponseBody = match request.builder.build(version).expect("all versions") {
-            RequestBody::Produce(body) => self.append(&body).into(),
-            RequestBody::InitProducerId(_) => InitProducerIdResponse {
-                producer_id: 4711,
-                producer_epoch: 0,
-                ..Default::default()
-            }
-            .into(),
-            other => unreachable!("no scenario sends {other:?}"),
+            RequestBody::Produce(body) => self.append(version, &body).into(),
+            other => self.coordinator.answer(version, other),
         };
         self.answers.push_back(ClientResponse {
             correlation_id: request.correlation_id,

@@ -36,6 +36,7 @@ mod frozen_coordinators;
 mod frozen_leaders;
 mod gaps;
 mod idempotent;
+mod late_records;
 mod plain;
 mod random_faults;
 mod recreated_topics;

@@ -14,6 +14,7 @@ use crate::client::kafka_client::KafkaClient;
 use crate::common::cluster::Node;
 use crate::common::error_kind::ErrorKind;
 use crate::common::kafka_error::KafkaError;
+use crate::common::planted::planted;
 use crate::common::sync::MutexGuard;
 use crate::common::time::earlier;
 use crate::producer::internals::sender::Sender;
@@ -107,10 +108,12 @@ impl<C: KafkaClient> Sender<C> {
         }
         self.note_transaction_version();
         let stuck = self.take_stuck_batches();
+        // A late record is in its batch before the manager hears of it.
+        let has_late_records = self.manager().is_some_and(|mut m| m.take_late_records());
         // The batches are looked at before the state: between the two a transaction may begin, and its batches must live.
         let has_incomplete = self.has_incomplete();
         let aborted = self.manager().and_then(|manager| {
-            let error = manager.poll_abort()?;
+            let error = manager.poll_abort(has_late_records && has_incomplete)?;
             Some((error, manager.has_ongoing_transaction()))
         });
         let Some((error, is_open)) = aborted else {
@@ -121,10 +124,10 @@ impl<C: KafkaClient> Sender<C> {
         for batch in stuck {
             self.fail_batch(batch, error.clone(), now);
         }
-        if has_incomplete {
+        if has_incomplete && !planted!("abort-spares-what-waits") {
             for batch in self.accumulator.abort_undrained() {
                 // Should a transaction have begun all the same, it must not commit without this one.
-                if !is_open {
+                if !is_open || has_late_records {
                     self.fail_transaction(&error, false);
                 }
                 self.finish_failed(batch, error.clone(), Vec::new(), now);

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use crate::common::cluster::{ProducerIdAndEpoch, TopicPartition};
 use crate::common::error_kind::ErrorKind;
 use crate::common::kafka_error::KafkaError;
+use crate::common::planted::planted;
 use crate::producer::internals::transaction_manager::requests::{GroupOffsets, Kind, Request};
 use crate::producer::internals::transaction_manager::state::{
     Caller, State, Step, TransactionVersion,
@@ -127,8 +128,17 @@ impl TransactionManager {
             State::InTransaction(open) => open.add(tp),
             // The commit began while the record was being appended: it still belongs to the transaction.
             State::Committing(open) if !self.requests.is_ending() => open.add(tp),
-            _ => false,
+            _ => {
+                self.has_late_records = !planted!("late-record-stays");
+                true
+            }
         }
+    }
+
+    /// Whether a record was appended, since the last call, that no transaction takes. Its batch must fail before the next
+    /// transaction has batches, or it would stand among them, and hold up the end.
+    pub(crate) fn take_late_records(&mut self) -> bool {
+        std::mem::take(&mut self.has_late_records)
     }
 
     /// A batch failed for good, or a record that was to be in one. Where numbers of the batch may be missing in the log,
@@ -143,7 +153,8 @@ impl TransactionManager {
             return;
         }
         // Once the end is announced every batch of the transaction is done: this one belongs to no transaction.
-        if self.state.transaction().is_none() || self.requests.is_ending() {
+        let is_over = self.state.transaction().is_none() || self.requests.is_ending();
+        if is_over || planted!("commit-without-a-failed-batch") {
             return;
         }
         self.need_new_epoch(may_be_written, error);
@@ -173,6 +184,9 @@ impl TransactionManager {
 
     /// A record never reached a batch. Java: the `ApiException` branch of `doSend`.
     pub(crate) fn handle_failed_send(&mut self, error: &KafkaError) {
+        if planted!("failed-send-is-ignored") {
+            return;
+        }
         if let State::InTransaction(_) = self.state {
             self.set_back(abortable(error));
         }
@@ -234,7 +248,9 @@ impl TransactionManager {
     fn start_abort(&mut self) -> Result<Pending, KafkaError> {
         self.transition(Step::Abort, Caller::Application)?;
         if let Some(open) = self.state.transaction_mut() {
-            open.drop_new();
+            if !planted!("abort-keeps-new-partitions") {
+                open.drop_new();
+            }
         }
         self.requests.fail_offsets(&KafkaError::new(
             ErrorKind::TransactionAborted,
@@ -274,7 +290,10 @@ impl TransactionManager {
                 transactional.pending = None;
                 Ok(None)
             }
-            Some(pending) if pending.operation() == operation => Ok(Some(Arc::clone(pending))),
+            Some(pending) if pending.operation() == operation && !planted!("call-again-is-new") => {
+                Ok(Some(Arc::clone(pending)))
+            }
+            Some(_) if planted!("abort-overtakes-a-commit") => Ok(None),
             Some(pending) => Err(must_repeat(pending, operation)),
             None => Ok(None),
         }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::common::cluster::{Node, ProducerIdAndEpoch, TopicPartition};
 use crate::common::error_kind::ErrorKind;
 use crate::common::kafka_error::KafkaError;
+use crate::common::planted::planted;
 use crate::common::time::deadline;
 use crate::producer::internals::transaction_manager::TransactionManager;
 use crate::producer::internals::transaction_manager::requests::{
@@ -171,7 +172,7 @@ impl TransactionManager {
             Some(transactional) if was_v2 => transactional.version = transactional.offered,
             _ => (),
         }
-        if next == identity {
+        if next == identity || planted!("numbers-go-on-in-a-new-epoch") {
             self.close_gaps();
         } else {
             self.forget_sequences();
@@ -187,7 +188,10 @@ impl TransactionManager {
         at: Moment,
     ) -> Option<KafkaError> {
         let kind = error.kind();
-        if kind == ErrorKind::Disconnect && request.kind.changes_transaction() {
+        if kind == ErrorKind::Disconnect
+            && request.kind.changes_transaction()
+            && !planted!("no-epoch-after-a-lost-answer")
+        {
             self.need_new_epoch(false, &error);
         }
         if !self.is_transactional() {
@@ -253,7 +257,7 @@ impl TransactionManager {
         let is_first = matches!(request.kind, Kind::AddPartitionsToTxn)
             && error.kind() == ErrorKind::ConcurrentTransactions
             && !self.has_added_partitions();
-        if is_first {
+        if is_first && !planted!("first-partition-is-slow") {
             let soon = deadline(now, ADD_PARTITIONS_RETRY_BACKOFF);
             request.not_before = request.not_before.map(|at| at.min(soon));
         }

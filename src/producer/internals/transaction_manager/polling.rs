@@ -10,6 +10,7 @@ use std::time::Instant;
 use crate::common::cluster::{Node, NodeId, ProducerIdAndEpoch};
 use crate::common::error_kind::ErrorKind;
 use crate::common::kafka_error::KafkaError;
+use crate::common::planted::planted;
 use crate::common::time::deadline;
 use crate::producer::internals::transaction_manager::requests::{
     CoordinatorKey, InitProducerId, Kind, Request, TransactionId, TxnRequest, TxnRequestBody,
@@ -45,7 +46,7 @@ impl TransactionManager {
         loop {
             let head = self.requests.head()?;
             if matches!(head.kind, Kind::EndTxn { .. }) {
-                if has_incomplete {
+                if has_incomplete && !planted!("end-before-the-last-record") {
                     return None;
                 }
                 if !self.state.transaction().is_some_and(|open| open.started) {
@@ -104,7 +105,8 @@ impl TransactionManager {
 
     /// The error that batches which were never sent must fail with: a transaction that is to be aborted does not want
     /// them, and where none is open they came too late for the last one.
-    pub(crate) fn poll_abort(&self) -> Option<KafkaError> {
+    /// `has_late_records` says that there are such, whatever has begun since.
+    pub(crate) fn poll_abort(&self, has_late_records: bool) -> Option<KafkaError> {
         self.transactional.as_ref()?;
         let too_late = || {
             let text = "the record was sent while its transaction ended";
@@ -120,6 +122,7 @@ impl TransactionManager {
             State::Uninitialized | State::Initializing | State::Ready(_) | State::Prepared(..) => {
                 too_late()
             }
+            State::InTransaction(_) | State::Committing(_) if has_late_records => too_late(),
             State::InTransaction(_) | State::Committing(_) | State::Failed(_) => None,
         }
     }

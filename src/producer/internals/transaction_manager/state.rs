@@ -8,6 +8,7 @@
 use crate::common::cluster::{ProducerIdAndEpoch, TopicPartition};
 use crate::common::fast_hash::FastMap;
 use crate::common::kafka_error::KafkaError;
+use crate::common::planted::planted;
 
 /// Where the manager is in its life.
 #[derive(Debug)]
@@ -102,6 +103,12 @@ impl State {
 
             (S::Ready(identity), Step::Begin(version)) => {
                 S::InTransaction(Transaction::new(identity, version))
+            }
+            (S::InTransaction(open), Step::Begin(_)) if planted!("begins-twice") => {
+                S::InTransaction(open)
+            }
+            (S::Committing(open), Step::Abort) if planted!("abort-overtakes-a-commit") => {
+                S::Aborting(open)
             }
             (S::InTransaction(transaction), Step::Commit) => S::Committing(transaction),
             (S::InTransaction(transaction) | S::Abortable(transaction, _), Step::Abort) => {
@@ -227,22 +234,24 @@ impl Transaction {
 
     pub(super) fn is_added(&self, tp: &TopicPartition) -> bool {
         self.partitions.get(tp) == Some(&Membership::Added)
+            || planted!("batches-overtake-their-partition")
     }
 
-    /// Makes the partition a part of the transaction. Returns whether a coordinator has to be told.
+    /// Makes the partition a part of the transaction. Returns whether it was none before: then a coordinator has to be
+    /// told, or batches may go that were held back.
     pub(super) fn add(&mut self, tp: &TopicPartition) -> bool {
         if self.partitions.contains_key(tp) {
             return false;
         }
-        let is_told = self.version == TransactionVersion::V1;
-        let membership = if is_told {
-            Membership::New
-        } else {
-            self.started = true;
-            Membership::Added
+        let membership = match self.version {
+            TransactionVersion::V1 => Membership::New,
+            TransactionVersion::V2 => {
+                self.started = true;
+                Membership::Added
+            }
         };
         self.partitions.insert(tp.clone(), membership);
-        is_told
+        !(planted!("partition-joins-in-silence") && membership == Membership::Added)
     }
 
     pub(super) fn has(&self, membership: Membership) -> bool {

@@ -8,13 +8,15 @@ use super::*;
 use crate::client::kafka_client::KafkaClient;
 use crate::common::kafka_thread;
 use crate::common::sync::model::Deadlines;
-use crate::common::sync::{Mutex, Rank};
-use crate::producer::internals::transaction_manager::TransactionManager;
+use crate::producer::internals::sender::Transactions;
+use crate::producer::kafka_producer::wiring::new_transaction_manager;
 use crate::testing::threads::model_client::{ModelClient, PARTITIONS, TOPIC, Written, publish};
+use crate::testing::threads::model_coordinator::{Fates, api_versions};
 use crate::testing::threads::{Notes, explore};
 
 mod closing;
 mod sending;
+mod transactions;
 
 type Producer = KafkaProducer<[u8], [u8]>;
 
@@ -23,6 +25,7 @@ struct Model {
     producer: Producer,
     accumulator: Arc<RecordAccumulator>,
     written: Arc<Notes<Written>>,
+    fates: Arc<Fates>,
     outcomes: Arc<Outcomes>,
     time: Arc<MockTime>,
 }
@@ -33,14 +36,14 @@ type Outcomes = Notes<(Vec<u8>, bool)>;
 impl Model {
     /// With a topic that is known already.
     fn new(settings: &[(&str, &str)]) -> Self {
-        Self::start(settings, true)
+        Self::start(settings, true, 0)
     }
 
     fn with_unknown_topic(settings: &[(&str, &str)]) -> Self {
-        Self::start(settings, false)
+        Self::start(settings, false, 0)
     }
 
-    fn start(settings: &[(&str, &str)], knows_topic: bool) -> Self {
+    fn start(settings: &[(&str, &str)], knows_topic: bool, transaction_version: i16) -> Self {
         let base = [
             ("bootstrap.servers", "localhost:9092"),
             ("linger.ms", "0"),
@@ -63,7 +66,7 @@ impl Model {
             publish(&metadata, time.now());
         }
         let client = ModelClient::new(Arc::clone(&metadata), Arc::clone(&time));
-        let written = client.written();
+        let (written, fates) = (client.written(), client.fates());
         let waker = client.waker();
         let wakes = waker.clone();
         let accumulator = RecordAccumulator::new(
@@ -73,19 +76,21 @@ impl Model {
             Box::new(move || wakes.wakeup()),
         );
         let control = Arc::new(SenderControl::new());
-        let manager = config.delivery.idempotence.then(|| {
-            let core = TransactionManager::new(backoff);
-            Arc::new(Mutex::new(Rank::TransactionManager, core))
+        let manager = new_transaction_manager(&config);
+        let transactions = config.transactions.id.as_deref().map(|id| Transactions {
+            id: id.into(),
+            api_versions: api_versions(transaction_version),
         });
+        let is_transactional = transactions.is_some();
         let parts = SenderParts {
             client,
             accumulator: RecordDrainer::new(Arc::clone(&accumulator), manager.clone(), || 0.5),
             metadata: Arc::clone(&metadata),
-            transaction_manager: manager,
+            transaction_manager: manager.clone(),
             time: Arc::clone(&shared_time),
             control: Arc::clone(&control),
         };
-        let sender = Sender::new(sender_config(&config), parts);
+        let sender = Sender::new(sender_config(&config), parts).with_transactions(transactions);
         let io = kafka_thread::spawn("io", move || sender.run(), |text| panic!("{text}")).unwrap();
         let io = Io {
             metadata,
@@ -93,13 +98,14 @@ impl Model {
             control,
             closing: Closing::new(waker, Some(io)),
             time: shared_time,
-            transactions: None,
+            transactions: manager.filter(|_| is_transactional),
         };
         let plugins = unconfigured().configure(&config.originals()).unwrap();
         Self {
             producer: assemble(&config, "client".to_owned(), plugins, io),
             accumulator,
             written,
+            fates,
             outcomes: Arc::default(),
             time,
         }
@@ -115,11 +121,15 @@ impl Model {
         &self,
         body: impl FnOnce(&Threaded) -> R + Send + 'static,
     ) -> thread::JoinHandle<R> {
-        let own = Threaded {
+        let own = self.threaded();
+        thread::spawn(move || body(&own))
+    }
+
+    fn threaded(&self) -> Threaded {
+        Threaded {
             producer: self.producer.clone(),
             outcomes: Arc::clone(&self.outcomes),
-        };
-        thread::spawn(move || body(&own))
+        }
     }
 
     /// After the end: each accepted record had one outcome, what was written was written once and in order, and all

@@ -198,7 +198,7 @@ impl Txn {
     }
 
     /// Whether the request that waits commits.
-    fn ends_with_commit(&mut self) -> bool {
+    pub(super) fn ends_with_commit(&mut self) -> bool {
         if self.asked().is_none() {
             self.pass();
         }

@@ -170,6 +170,18 @@ pub(super) fn is_ok(outcome: Option<Result<(), KafkaError>>) -> bool {
     outcome.is_some_and(|outcome| outcome.is_ok())
 }
 
+/// With version 2 nobody is told, but the partition's batches were held back until now: without a wake they would stay.
+#[test]
+fn a_partition_that_joins_is_news_in_either_version() {
+    for version in [V1, V2] {
+        let mut core = Core::open(version);
+        assert!(!core.manager.can_drain(&tp(), None));
+        assert!(core.manager.maybe_add_partition(&tp()));
+        assert!(!core.manager.maybe_add_partition(&tp()));
+        assert_eq!(core.manager.can_drain(&tp(), None), version == V2);
+    }
+}
+
 /// Java: `TransactionManagerTest.testBasicTransaction`. Scenario: TX1.
 #[test]
 fn a_transaction_of_version_1_adds_partitions_and_ends() {
@@ -385,7 +397,7 @@ fn without_a_transactional_id_there_are_no_transactions() {
     let mut manager = with_id(ID);
     assert!(manager.initialize_transactions().is_err() && manager.begin_transaction().is_err());
     assert!(manager.begin_commit().is_err() && manager.begin_abort().is_err());
-    assert!(!manager.is_transactional() && manager.poll_abort().is_none());
+    assert!(!manager.is_transactional() && manager.poll_abort(false).is_none());
 }
 
 /// KIP-939.

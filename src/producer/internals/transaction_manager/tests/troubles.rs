@@ -133,7 +133,10 @@ fn a_denied_topic_must_be_left_out_by_aborting() {
     ]));
     let refused = core.manager.begin_commit().expect_err("abortable");
     assert!(refused.is_abortable() && !refused.is_fatal());
-    let waiting = core.manager.poll_abort().expect("an error for the batches");
+    let waiting = core
+        .manager
+        .poll_abort(false)
+        .expect("an error for the batches");
     assert_eq!(waiting.kind(), ErrorKind::TopicAuthorization);
     assert!(waiting.message().contains("orders"));
     assert!(!core.manager.can_drain(&other(), None));

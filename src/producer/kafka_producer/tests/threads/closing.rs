@@ -149,6 +149,7 @@ fn the_drop_of_the_last_handle_delivers() {
             written,
             outcomes,
             time,
+            ..
         } = model;
         drop(producer);
         threads.into_iter().for_each(|t| t.join().unwrap());
