@@ -146,17 +146,18 @@ impl Partition {
         }
     }
 
-    /// Appends a batch as the leader; nothing happens where the broker has no replica.
+    /// Appends a batch as the leader; nothing happens where the broker does not believe to lead.
     pub(crate) fn append(
         &mut self,
         broker: NodeId,
         batch: IncomingBatch,
         wall_clock_ms: i64,
     ) -> Option<Appended> {
-        let epoch = self.as_seen_by(broker).epoch;
+        let Leadership { leader, epoch, .. } = *self.as_seen_by(broker);
         let appended = self
             .copies
-            .get_mut(&broker)?
+            .get_mut(&broker)
+            .filter(|replica| leader == Some(broker) && replica.leading().is_some())?
             .append(batch, epoch, wall_clock_ms);
         self.maybe_raise_high_watermark(broker);
         Some(appended)

@@ -171,12 +171,19 @@ impl Replica {
         progress.behind_since
     }
 
-    /// Whether copying from `leader` would change anything.
+    /// Whether copying from `leader` would change anything. Where an earlier leader had deleted records and died before
+    /// all knew of it, the follower's log may begin after its new leader's; then it stays so.
     pub(crate) fn lacks_something_of(&self, leader: &Replica) -> bool {
         self.following().is_some_and(|following| !following.joined)
-            || self.log.end_offset() != leader.log.end_offset()
-            || self.log.start_offset() != leader.log.start_offset()
-            || self.high_watermark != leader.high_watermark
+            || self.log.end_offset() < leader.log.end_offset()
+            || self.log.start_offset() < leader.log.start_offset()
+            || self.high_watermark != self.high_watermark_after(leader)
+    }
+
+    /// A follower's own high watermark, once its leader has told where its own is.
+    fn high_watermark_after(&self, leader: &Replica) -> i64 {
+        let known = leader.high_watermark.min(self.log.end_offset());
+        known.max(self.log.start_offset())
     }
 
     /// Takes over what the leader has: drops what the leader does not share, then copies the rest.
@@ -208,7 +215,7 @@ impl Replica {
                 .observe_batch(batch.header(), batch.marker(), batch.log_append_time());
             self.log.append_copy(batch.clone());
         }
-        self.high_watermark = leader.high_watermark.min(self.log.end_offset());
+        self.high_watermark = self.high_watermark_after(leader);
     }
 
     /// Raises the high watermark; it never falls while a replica leads.

@@ -301,7 +301,7 @@ enum Due {
 }
 
 /// Writes a marker unless the partition's leader has it. Returns whether nothing is left to do: all in sync have it, or
-/// there is no such partition.
+/// there is no such partition. A leader that has not heard of its election is asked again when it has.
 fn write_marker(
     topics: &mut Topics,
     (topic, index): (&str, i32),
@@ -311,13 +311,16 @@ fn write_marker(
     let Some(found) = topics.partition(topic, index) else {
         return true;
     };
-    let (leader, leader_epoch) = (found.current().leader, found.current().epoch);
+    let leader = found.current().leader;
     let Some(leader) = leader.filter(|id| topics.brokers().is_running(*id)) else {
         return false;
     };
+    let Some(replica) = found.led_by(leader) else {
+        return false;
+    };
+    let leader_epoch = found.as_seen_by(leader).epoch;
     if let Some(marker) = written.filter(|marker| marker.leader_epoch == leader_epoch) {
-        let replica = found.led_by(leader);
-        return replica.is_some_and(|replica| replica.high_watermark() > marker.offset);
+        return replica.high_watermark() > marker.offset;
     }
     let wall_clock_ms = batch.max_timestamp();
     let partition = topics.partition_mut(topic, index);

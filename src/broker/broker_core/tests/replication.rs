@@ -316,6 +316,27 @@ fn deleted_records_are_gone_at_every_replica_and_the_answers_say_where_the_log_b
     assert_eq!(written(fixture.send(1, 1)).log_start_offset, 4);
 }
 
+/// Whoever had heard of the deletion keeps to it.
+#[test]
+fn a_leader_that_missed_a_deletion_has_followers_whose_logs_begin_later() {
+    let mut fixture = Fixture::slow();
+    for _ in 0..3 {
+        fixture.send(1, 1);
+    }
+    fixture.pass(COPY);
+    (fixture.core.topics).set_replication_delay(Some(NodeId(3)), Duration::from_secs(3600));
+    let now = fixture.now.monotonic;
+    fixture.core.topics.delete_records("t", 0, 2, now);
+    fixture.pass(COPY);
+    let now = fixture.now.monotonic;
+    assert!(fixture.core.topics.move_leader("t", 0, NodeId(3), now));
+    fixture.send(3, 1);
+    fixture.pass(COPY);
+    let starts = [1, 2, 3].map(|broker| fixture.replica(broker).log.start_offset());
+    assert_eq!(starts, [2, 2, 0]);
+    assert_eq!(fixture.ends(), [4, 4, 4]);
+}
+
 #[test]
 fn a_topic_is_placed_and_configured_as_its_request_says() {
     let mut fixture = Fixture::new();

@@ -17,7 +17,7 @@ impl Partition {
         if let Some(leader) = self.current.leader {
             self.maybe_raise_high_watermark(leader);
         }
-        loop {
+        for _ in 0..MOST_ROUNDS {
             let mut next = None;
             let mut copied = false;
             for follower in self.replicas.clone() {
@@ -29,11 +29,14 @@ impl Partition {
                     due => next = earlier(next, due),
                 }
             }
-            if copied {
-                continue;
+            if !copied {
+                return earlier(next, self.shrink_isr(brokers, now));
             }
-            return earlier(next, self.shrink_isr(brokers, now));
         }
+        unreachable!(
+            "the followers among {:?} copy and copy, and still lack something",
+            self.replicas
+        );
     }
 
     /// Followers in sync copy what they still lack, as during a controlled shutdown of their leader.
@@ -142,3 +145,6 @@ impl Partition {
         next
     }
 }
+
+/// Records, then the high watermark that rose with them, from one follower to the next: far fewer are needed.
+const MOST_ROUNDS: usize = 1000;

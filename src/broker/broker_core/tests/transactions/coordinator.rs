@@ -1,6 +1,7 @@
 //! What the transaction coordinator refuses, repeats and does by itself.
 
 use super::*;
+use crate::broker::cluster::brokers::Timings;
 
 /// Java: `TransactionCoordinatorTest.testRetryInitProducerIdAfterProducerIdRotation` and its neighbours.
 #[test]
@@ -332,6 +333,45 @@ fn a_marker_waits_until_its_partition_has_a_leader() {
     assert_eq!(fixture.init(None).error_code, concurrent);
     (fixture.core).broker_started(leader, "127.0.0.1".to_owned(), 9000, now);
     fixture.pass(Duration::from_secs(1));
+    assert_eq!(fixture.committed(partition), 1);
+    assert_eq!(fixture.init(None).error_code, NONE);
+}
+
+/// Written before that, it would stand in the log of a follower, where no copy can overwrite it.
+#[test]
+fn a_marker_waits_until_the_new_leader_has_heard_of_its_election() {
+    let mut fixture = Fixture::new();
+    let news = Duration::from_millis(100);
+    let coordinator = fixture.coordinator(KeyType::Transaction, ID);
+    let topics = &fixture.core.topics;
+    let leader = |partition| topics.partition("t", partition)?.current().leader;
+    let other = (0..3).find(|partition| leader(*partition) != Some(NodeId(coordinator)));
+    let partition = other.expect("one of three");
+    let leader = leader(partition).expect("led");
+    let mut producer = fixture.producer(Speaks::Version2);
+    fixture.join_and_write(producer, partition, 0);
+    fixture.core.topics.set_timings(Timings {
+        metadata: news,
+        ..Timings::default()
+    });
+    let now = fixture.now.monotonic;
+    fixture.core.broker_killed(leader, 0, now);
+    let ends = |fixture: &Fixture| {
+        let found = fixture.core.topics.partition("t", partition);
+        let found = found.expect("made");
+        [1, 2, 3].map(|id| {
+            found
+                .replica(NodeId(id))
+                .expect("a replica")
+                .log
+                .end_offset()
+        })
+    };
+    let before = ends(&fixture);
+    fixture.end_well(&mut producer, true);
+    assert_eq!(ends(&fixture), before, "nobody leads yet who knows it");
+    fixture.pass(news);
+    fixture.pass(news);
     assert_eq!(fixture.committed(partition), 1);
     assert_eq!(fixture.init(None).error_code, NONE);
 }
