@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::host_resolver::HostResolver;
+use crate::common::error_kind::ErrorKind;
 use crate::common::kafka_error::KafkaError;
 use crate::common::serialization::ByteArraySerializer;
 use crate::common::time::Time;
@@ -20,6 +21,7 @@ use crate::producer::internals::sender::SenderControl;
 use crate::producer::internals::transaction_manager::GroupOffsets;
 use crate::producer::internals::transactional_request_result::TransactionalRequestResult;
 use crate::producer::kafka_producer::KafkaProducer;
+use crate::producer::kafka_producer::metadata_wait::Wanted;
 use crate::producer::kafka_producer::plugins::{Placement, Unconfigured};
 use crate::producer::kafka_producer::send::Outgoing;
 pub(crate) use crate::producer::kafka_producer::wiring::ProducerSender as IoHalf;
@@ -126,6 +128,14 @@ impl KafkaProducer<[u8], [u8]> {
     ) -> Result<FutureRecordMetadata, KafkaError> {
         let mut record = Outgoing::of(&mut record, Some(callback), Duration::ZERO);
         self.inner.send(&mut record)
+    }
+
+    /// Whether `partitions_for` would wait for news of the topic, or of a partition of it; asks for them.
+    pub(crate) fn would_wait_for_metadata(&self, topic: &str, partition: Option<i32>) -> bool {
+        let wanted = Wanted { topic, partition };
+        let now = self.inner.time.now();
+        let seen = self.inner.wait_on_metadata(wanted, now, Duration::ZERO);
+        seen.is_err_and(|error| error.kind() == ErrorKind::Timeout)
     }
 
     /// The part of `flush` before its wait.

@@ -20,7 +20,7 @@ use crate::testing::sim::apps::transactions::{Calling, Transactions};
 use crate::testing::sim::network::Net;
 use crate::testing::sim::plan::{AppPlan, Op, Plan, RecordPlan};
 use crate::testing::sim::producers::SimProducer;
-use crate::testing::sim::queue::{Event, Micros, micros, ms};
+use crate::testing::sim::queue::{Event, Micros, micros, ms, secs};
 use crate::testing::sim::situations::Situation;
 
 pub(super) mod transactions;
@@ -147,17 +147,15 @@ impl Apps {
         busy.collect::<Vec<_>>().join(", ")
     }
 
-    /// The threads that wait for something that this producer may have brought.
+    /// The threads that wait for something that this producer may have brought just now.
     pub(super) fn waiting_for(&self, producer: usize) -> Vec<usize> {
         let waits = |app: &App| {
             app.producer == producer
-                && matches!(
-                    app.state,
-                    State::Getting { .. }
-                        | State::Flushing { .. }
-                        | State::Calling(_)
-                        | State::Closing { .. }
-                )
+                && match &app.state {
+                    State::Getting { entry } => self.journal[*entry].future.is_done(),
+                    State::Flushing { .. } | State::Calling(_) | State::Closing { .. } => true,
+                    _ => false,
+                }
         };
         let apps = self.apps.iter().enumerate();
         apps.filter(|(_, app)| waits(app)).map(|(n, _)| n).collect()
@@ -275,8 +273,25 @@ impl Apps {
         let now = around.net.now();
         let told = Arc::new(Told::default());
         let settings = &around.plan.producers[producer.number];
-        let deadline = since + settings.max_block;
         let has_transactions = settings.transactional.is_some();
+        let is_probe = record.id >= FIRST_PROBE;
+        let deadline = since
+            + if has_transactions && is_probe {
+                PATIENCE_OF_PROBES
+            } else {
+                settings.max_block
+            };
+        // A record that is refused is the end of its transaction.
+        let topic = &self.topics[record.topic];
+        if has_transactions
+            && now < deadline
+            && producer
+                .producer
+                .would_wait_for_metadata(topic, record.partition)
+        {
+            around.net.mark(Situation::SendWaitsForMetadata);
+            return send_later(number, record, (since, deadline), around);
+        }
         let sent = producer
             .producer
             .send_at_once(self.make(&record), self.callback(&told));
@@ -317,12 +332,7 @@ impl Apps {
             } else {
                 Situation::SendWaitsForMemory
             });
-            // As often at first as memory comes back, and more rarely later.
-            let patience = ((now - since) / 4).min(ms(200));
-            let again = now + patience + around.net.rng.u64(ms(1)..ms(5));
-            let again = again.min(deadline);
-            around.net.queue.push(again, Event::App(number));
-            return State::Sending { record, since };
+            return send_later(number, record, (since, deadline), around);
         }
         if would_wait {
             around.net.mark(Situation::SendWaitedInVain);
@@ -452,6 +462,23 @@ impl Apps {
     }
 }
 
+/// Tries again as often at first as memory comes back, and more rarely later.
+fn send_later(
+    number: usize,
+    record: RecordPlan,
+    (since, deadline): (Micros, Micros),
+    around: &mut Around<'_>,
+) -> State {
+    let now = around.net.now();
+    let patience = ((now - since) / 4).min(ms(200));
+    let again = now + patience + around.net.rng.u64(ms(1)..ms(5));
+    around
+        .net
+        .queue
+        .push(again.min(deadline), Event::App(number));
+    State::Sending { record, since }
+}
+
 pub(super) fn key_of(key: u8) -> Vec<u8> {
     format!("key{key}").into_bytes()
 }
@@ -482,3 +509,5 @@ pub(super) fn headers_of(record: &RecordPlan) -> Headers {
 
 pub(super) const WALL_CLOCK_START_MS: i64 = 1_700_000_000_000;
 pub(super) const FIRST_PROBE: u64 = 1 << 48;
+/// Metadata may have been asked for on a connection that died in silence, and was idle before that.
+const PATIENCE_OF_PROBES: Micros = secs(120);

@@ -195,7 +195,11 @@ impl Cluster {
                 };
                 let segments = requests::encode_response(header, version, &body)
                     .expect("a broker's answer can be written");
-                let bytes = segments.iter().flat_map(|s| s.iter().copied()).collect();
+                let size = segments.iter().map(|segment| segment.len()).sum();
+                let mut bytes = Vec::with_capacity(size);
+                for segment in &segments {
+                    bytes.extend_from_slice(segment);
+                }
                 net.transmit(id, Direction::ToClient, bytes);
             }
         }

@@ -33,6 +33,9 @@ pub(super) struct Observer {
     identities: FastMap<u64, u64>,
     attempts: BTreeMap<(usize, NodeId), Attempts>,
     habits: BTreeMap<usize, Habits>,
+    /// The first connection on which a producer sent batches without waiting for answers to a partition, and whether it
+    /// used another one after it.
+    unanswered: BTreeMap<(usize, String, i32), (ConnId, bool)>,
     /// Where batches were written, to recognize those that are answered for a second time.
     written: FastMap<u64, ()>,
 }
@@ -94,7 +97,7 @@ struct Batch {
 }
 
 /// The first three must never change once the batch may have been written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Identity {
     producer_id: i64,
     epoch: i16,
@@ -130,10 +133,15 @@ impl Observer {
 
     /// A producer hands over a frame.
     pub(super) fn sends(&mut self, line: Line, send: &NetworkSend, now: Micros, trace: &mut Trace) {
-        let frame: Vec<u8> = send.segments().flat_map(|s| s.iter().copied()).collect();
+        let mut frame = Vec::with_capacity(send.remaining());
+        for segment in send.segments() {
+            frame.extend_from_slice(segment);
+        }
         trace.number(line.conn as u64);
         trace.bytes(&frame);
-        let body = Payload::new(frame[4..].to_vec());
+        let size = frame.len();
+        let body = Payload::new(frame).slice(4..size);
+        let body = body.expect("a frame has a size prefix");
         let (header, body) = match requests::decode_request(&body) {
             Ok(decoded) => decoded,
             Err(error) => {
@@ -163,6 +171,9 @@ impl Observer {
             expects_answer = produce.acks != 0;
             self.produce_requests += 1;
             batches = self.note_batches(line, produce);
+            if !expects_answer {
+                self.note_connections(line, produce);
+            }
             self.note_request(line, produce, &batches);
         }
         if expects_answer {
@@ -248,12 +259,10 @@ impl Observer {
                     continue;
                 };
                 let bytes = records.contiguous();
-                let place = (line.producer, &topic.name, topic.topic_id, data.index);
-                let place = hash_of(format!("{place:?}").as_bytes());
+                let place = hash_of(&(line.producer, &topic.name, topic.topic_id, data.index));
                 let key = hash_of(bytes.get(RECORDS_AT..).unwrap_or_default()) ^ place;
                 let identity = identity_of(&bytes, topic.topic_id);
-                let name = format!("{identity:?} {} {}", topic.name, data.index);
-                let name = hash_of(name.as_bytes());
+                let name = hash_of(&(identity, &topic.name, data.index));
                 self.note_contents(line, &bytes, identity);
                 self.note_identity(&identity, (name, key), (line.producer, data.index));
                 self.note_attempt(key, identity, (name, line));
@@ -269,6 +278,22 @@ impl Observer {
             }
         }
         noted
+    }
+
+    fn note_connections(&mut self, line: Line, produce: &ProduceRequest) {
+        for topic in &produce.topic_data {
+            for data in &topic.partition_data {
+                let place = (line.producer, topic.name.clone(), data.index);
+                let used = self.unanswered.entry(place).or_insert((line.conn, false));
+                used.1 |= used.0 != line.conn;
+            }
+        }
+    }
+
+    /// Whether a producer sent what it got no answers for to this partition on several connections.
+    pub(super) fn changed_connections(&self, producer: usize, topic: &str, partition: i32) -> bool {
+        let place = (producer, topic.to_owned(), partition);
+        self.unanswered.get(&place).is_some_and(|used| used.1)
     }
 
     fn note_contents(&mut self, line: Line, batch: &[u8], identity: Identity) {
@@ -439,7 +464,7 @@ impl Observer {
                     answer.index,
                     answer.base_offset,
                 );
-                let place = hash_of(format!("{place:?}").as_bytes());
+                let place = hash_of(&place);
                 if self.written.insert(place, ()).is_some() {
                     self.situations.mark(Situation::DuplicateRecognized);
                 }
@@ -526,12 +551,24 @@ fn describe(body: &RequestBody) -> String {
             let count = bytes.get(57..).and_then(|b| b.first_chunk());
             let count = count.map_or(-1, |b| i32::from_be_bytes(*b));
             text.push_str(&format!(
-                " {}{:?}-{}[{producer_id}/{epoch}/{sequence}+{count}]",
-                topic.name, topic.topic_id, data.index
+                " {}-{}[{producer_id}/{epoch}/{sequence}+{count}: {}]",
+                topic.name,
+                data.index,
+                ids_in(bytes.get(RECORDS_AT..).unwrap_or_default())
             ));
         }
     }
     text
+}
+
+/// The ids of the first records, where nothing compresses them: an id is followed by the dots of its value.
+fn ids_in(records: &[u8]) -> String {
+    let ids = records.windows(16).filter_map(|window| {
+        let (id, dots) = window.split_first_chunk()?;
+        let id = u64::from_be_bytes(*id);
+        (dots == b"........" && id >> 56 == 0 && id > 0).then(|| format!("{id:x}"))
+    });
+    ids.take(5).collect::<Vec<_>>().join(" ")
 }
 
 /// Where the records begin in a batch of format 2; all before it may change between attempts.

@@ -14,6 +14,7 @@ use crate::common::kafka_error::{KafkaError, Persisted};
 use crate::producer::record_metadata::RecordMetadata;
 use crate::record::default_record::Record;
 use crate::testing::sim::apps::{Apps, Sent, headers_of, key_of, value_of};
+use crate::testing::sim::observer::Observer;
 use crate::testing::sim::plan::{Fault, Plan};
 use crate::testing::sim::queue::{Micros, ms};
 use crate::testing::sim::situations::{Situation, Situations};
@@ -41,21 +42,22 @@ pub(super) fn judge(
     plan: &Plan,
     core: &BrokerCore,
     apps: &Apps,
-    situations: &mut Situations,
+    observer: &mut Observer,
 ) -> Vec<String> {
     let mut found = Vec::new();
     let violations = &mut found;
     let logs = Logs::read(plan, core, violations);
     let judge = Judge { plan, logs: &logs };
     for sent in &apps.journal {
-        judge.remark(sent, situations);
+        judge.remark(sent, &mut observer.situations);
         if let Err(text) = judge.outcome(sent) {
             let (id, producer) = (sent.record.id, sent.producer);
             violations.push(format!("{text} (record {id:x} of producer {producer})"));
         }
     }
     judge.strangers(apps, violations);
-    judge.order(apps, violations, situations);
+    judge.order(apps, violations, observer);
+    let situations = &mut observer.situations;
     judge.handed_back(apps, violations);
     callbacks_in_order(plan, apps, violations);
     violations.extend(transactions::judge(plan, core, apps, situations));
@@ -349,7 +351,7 @@ impl Judge<'_> {
     }
 
     /// The records of one thread stand in the order in which they were accepted.
-    fn order(&self, apps: &Apps, violations: &mut Vec<String>, situations: &mut Situations) {
+    fn order(&self, apps: &Apps, violations: &mut Vec<String>, observer: &mut Observer) {
         let mut threads: BTreeMap<(usize, usize, i32), usize> = BTreeMap::new();
         let mut last: BTreeMap<(usize, usize, i32), (i64, u64)> = BTreeMap::new();
         for sent in &apps.journal {
@@ -361,10 +363,15 @@ impl Judge<'_> {
             };
             let place_of = (sent.producer, place.topic, place.partition);
             if *threads.entry(place_of).or_insert(sent.app) != sent.app {
-                situations.mark(Situation::TwoThreadsOnePartition);
+                observer.situations.mark(Situation::TwoThreadsOnePartition);
             }
-            // Who waits for no answer cannot know that an older connection's request is still to be handled.
-            let may_overtake = producer.acks == 0 && self.plan.handles_late();
+            // Who waits for no answer cannot know whether what an older connection took has arrived, or is handled yet.
+            let may_overtake = producer.acks == 0
+                && observer.changed_connections(
+                    sent.producer,
+                    &self.plan.topics[place.topic].name,
+                    place.partition,
+                );
             if !producer.ordered || !counts || may_overtake {
                 continue;
             }

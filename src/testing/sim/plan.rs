@@ -93,7 +93,25 @@ impl Plan {
         if seed % TRANSACTIONAL_EVERY == 1 {
             transactions::draw(rng, &mut plan);
         }
+        if seed % HOPELESS_EVERY != 0 {
+            plan.leave_hope();
+        }
         plan
+    }
+
+    /// Lets connections come about and answers come in time as long as nothing goes wrong: a producer that does nothing but
+    /// connect is seen often enough.
+    fn leave_hope(&mut self) {
+        let setup = |producer: &ProducerPlan| {
+            let text = producer.setting("socket.connection.setup.timeout.ms");
+            text.and_then(|text| text.parse().ok()).map(ms)
+        };
+        let producers = self.producers.iter();
+        let limits = producers.flat_map(|p| [Some(p.request_timeout), setup(p)]);
+        let shortest = limits.flatten().min().unwrap_or(Micros::MAX);
+        let (least, most) = self.network.delay;
+        let most = most.min(shortest / 6);
+        self.network.delay = (least.min(most), most);
     }
 
     pub(super) fn has_transactions(&self) -> bool {
@@ -120,6 +138,8 @@ impl Plan {
     }
 }
 
+/// One seed of so many may have a network that is slower than its producers are patient.
+const HOPELESS_EVERY: u64 = 25;
 /// One seed of so many has producers with transactions.
 const TRANSACTIONAL_EVERY: u64 = 5;
 

@@ -28,7 +28,7 @@ pub(super) struct SimProducer {
     pub(super) number: usize,
     pub(super) producer: KafkaProducer<[u8], [u8]>,
     pub(super) control: Arc<SenderControl>,
-    sender: Option<IoHalf<SimSelector>>,
+    sender: Option<Box<IoHalf<SimSelector>>>,
     sleep: Rc<Sleep>,
     /// When the I/O thread runs next.
     next_run: Option<Micros>,
@@ -56,7 +56,7 @@ impl SimProducer {
             number,
             producer: made.producer,
             control: made.control,
-            sender: Some(made.sender),
+            sender: Some(Box::new(made.sender)),
             sleep,
             next_run: None,
             stalled_until: 0,

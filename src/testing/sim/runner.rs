@@ -8,9 +8,11 @@ use std::env;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::common::kafka_thread::panic_text;
-use crate::common::sync::{Mutex, Rank};
+use crate::common::sync::{Condvar, Mutex, Rank};
+use crate::common::time::{SystemTime, Time};
 use crate::testing::sim::plan::Plan;
 use crate::testing::sim::shrink::{Kept, shrink};
 use crate::testing::sim::situations::Situation;
@@ -100,16 +102,21 @@ fn run_all(first: u64, count: u64, threads: usize) -> Totals {
     let stop_at_failure = env::var("OTTLA_SIM_STOP").is_ok();
     let next = AtomicU64::new(0);
     let totals = Mutex::new(Rank::Leaf, Totals::new());
+    let watch = Watch::new(threads);
     std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
+        scope.spawn(|| watch.watch());
+        for thread in 0..threads {
+            let (watch, next, totals) = (&watch, &next, &totals);
+            scope.spawn(move || {
                 loop {
                     // Only that nobody else gets the number matters, hence `Relaxed`.
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     if number >= count {
+                        watch.ends(thread);
                         return;
                     }
                     let seed = first + number * step;
+                    watch.begins(thread, seed);
                     let outcome = run(&Plan::draw(seed), false);
                     if stop_at_failure && !outcome.violations.is_empty() {
                         next.store(count, Ordering::Relaxed);
@@ -123,6 +130,50 @@ fn run_all(first: u64, count: u64, threads: usize) -> Totals {
     std::mem::swap(&mut taken, &mut totals.lock());
     taken.failures.sort_by_key(|(seed, _)| *seed);
     taken
+}
+
+/// Which seed each thread runs, for one that sees whether any of them never ends.
+struct Watch {
+    seeds: Mutex<Vec<Option<u64>>>,
+    over: Condvar,
+}
+
+impl Watch {
+    fn new(threads: usize) -> Self {
+        Self {
+            // No seed is the last one, so that nobody is done before it began.
+            seeds: Mutex::new(Rank::Leaf, vec![Some(u64::MAX); threads]),
+            over: Condvar::new(),
+        }
+    }
+
+    fn begins(&self, thread: usize, seed: u64) {
+        self.seeds.lock()[thread] = Some(seed);
+    }
+
+    fn ends(&self, thread: usize) {
+        self.seeds.lock()[thread] = None;
+        self.over.notify_all();
+    }
+
+    /// Ends the process where a seed is seen twice in a row.
+    fn watch(&self) {
+        let mut seeds = self.seeds.lock();
+        let mut before = Vec::new();
+        while seeds.iter().any(Option::is_some) {
+            let until = SystemTime.now() + LONGEST_SEED;
+            if !self.over.wait_until(&mut seeds, until) {
+                continue;
+            }
+            let stuck = seeds.iter().zip(&before);
+            let mut stuck = stuck.filter(|(now, before)| now == before);
+            if let Some((Some(seed), _)) = stuck.find(|(now, _)| now.is_some()) {
+                say(&format!("seed {seed}: I20: does not end"));
+                std::process::exit(101);
+            }
+            before.clone_from(&seeds);
+        }
+    }
 }
 
 /// How a failing seed can be had again, and what its smallest failing part is.
@@ -162,7 +213,12 @@ fn number(name: &str, otherwise: u64) -> u64 {
 
 fn check(totals: &Totals) {
     say(&totals.summary());
-    let is_hunt = env::var("OTTLA_SIM_STOP").is_ok();
+    if env::var("OTTLA_SIM_SITUATIONS").is_ok() {
+        for (situation, count) in Situation::ALL.iter().zip(&totals.situations) {
+            say(&format!("{count:>8} {}", situation.text()));
+        }
+    }
+    let is_hunt = env::var("OTTLA_SIM_STOP").is_ok() || env::var("OTTLA_SIM_BRIEFLY").is_ok();
     let explained = if is_hunt { 0 } else { MOST_EXPLAINED };
     let shown = totals.failures.iter().take(explained);
     let texts: Vec<_> = shown.map(|(seed, what)| explain(*seed, what)).collect();
@@ -190,9 +246,6 @@ fn every_seed_keeps_every_promise() {
     let totals = run_all(first, number("OTTLA_SIM_SEEDS", SEEDS), threads);
     check(&totals);
     if env::var("OTTLA_SIM_SITUATIONS").is_ok() {
-        for (situation, count) in Situation::ALL.iter().zip(&totals.situations) {
-            say(&format!("{count:>8} {}", situation.text()));
-        }
         assert_eq!(totals.missing(), Vec::<&str>::new(), "never came up");
     }
 }
@@ -250,5 +303,7 @@ fn what_failed_once_does_not_fail_again() {
 const COMMAND: &str = "cargo test --profile sim --all-features --lib sim::runner -- --nocapture";
 const SEEDS: u64 = 24;
 const SEEDS_TWICE: u64 = 10;
+/// By the real clock, also on a machine with much else to do; most take a hundredth of a second.
+const LONGEST_SEED: Duration = Duration::from_secs(120);
 const RUNS_TO_SHRINK: usize = 300;
 const MOST_EXPLAINED: usize = 3;

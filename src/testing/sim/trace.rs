@@ -4,7 +4,7 @@
 //! Differs: words of eight bytes, multiply and rotate; speed matters, strength does not.
 //! Threads: one per seed. Locks: none.
 
-use std::hash::Hasher;
+use std::hash::{Hash, Hasher};
 
 use crate::common::fast_hash::FastHasher;
 
@@ -40,9 +40,9 @@ impl Trace {
     }
 }
 
-/// The hash of some bytes.
-pub(super) fn hash_of(bytes: &[u8]) -> u64 {
+/// The hash of something.
+pub(super) fn hash_of(value: &(impl Hash + ?Sized)) -> u64 {
     let mut hasher = FastHasher::default();
-    hasher.write(bytes);
+    value.hash(&mut hasher);
     hasher.finish()
 }

@@ -47,6 +47,8 @@ pub(super) struct World<'a> {
     apps: Apps,
     phase: Phase,
     faults: u64,
+    /// What time it was last, and how many events there were at that time.
+    moment: (Micros, u64),
 }
 
 /// What the simulation is up to.
@@ -83,6 +85,10 @@ impl<'a> World<'a> {
             };
             world.handle(event);
             world.settle();
+            if world.stands_still() {
+                world.violation("I20: the clock stands still".to_owned());
+                break;
+            }
             if world.is_over() || !world.net.borrow().observer.violations.is_empty() {
                 break;
             }
@@ -96,6 +102,16 @@ impl<'a> World<'a> {
             }
         }
         world.finish()
+    }
+
+    /// Whether far too much happens at one moment.
+    fn stands_still(&mut self) -> bool {
+        let now = self.now();
+        if self.moment.0 != now {
+            self.moment = (now, 0);
+        }
+        self.moment.1 += 1;
+        self.moment.1 > MOST_EVENTS_AT_ONCE
     }
 
     fn new(plan: &'a Plan) -> Self {
@@ -115,6 +131,7 @@ impl<'a> World<'a> {
             net,
             phase: Phase::Troubled,
             faults: 0,
+            moment: (0, 0),
         }
     }
 
@@ -279,9 +296,9 @@ impl<'a> World<'a> {
         let mut violations = std::mem::take(&mut net.observer.violations);
         if violations.is_empty() {
             self.judge_endings(&mut violations);
-            let situations = &mut net.observer.situations;
             let core = &self.cluster.core;
-            violations.extend(oracle::judge(self.plan, core, &self.apps, situations));
+            let observer = &mut net.observer;
+            violations.extend(oracle::judge(self.plan, core, &self.apps, observer));
         }
         let acknowledged = |sent: &&crate::testing::sim::apps::Sent| {
             sent.future.try_get().is_some_and(|outcome| outcome.is_ok())
@@ -304,3 +321,6 @@ impl<'a> World<'a> {
         }
     }
 }
+
+/// Far more than there are connections, threads and brokers.
+const MOST_EVENTS_AT_ONCE: u64 = 20_000;

@@ -47,21 +47,9 @@ impl World<'_> {
         let mut id = FIRST_PROBE;
         let now = self.now();
         for (number, producer) in self.plan.producers.iter().enumerate() {
-            let mut ops = vec![Op::Pause(SETTLING)];
+            let mut ops = vec![Op::Pause(settling(self.plan))];
             let in_transaction = producer.transactional.is_some();
-            // A transaction whose send would have to wait for the metadata of a topic is aborted.
-            let rounds = if in_transaction {
-                self.plan.topics.len() + 1
-            } else {
-                1
-            };
-            for _ in 0..rounds {
-                ops.extend(probes(self.plan, in_transaction, &mut id));
-                if in_transaction {
-                    // Metadata may have been asked for on connections that died in silence.
-                    ops.push(Op::Pause(2 * producer.request_timeout + secs(1)));
-                }
-            }
+            ops.extend(probes(self.plan, in_transaction, &mut id));
             let app = self.apps.add(AppPlan {
                 producer: number,
                 ops,
@@ -90,7 +78,7 @@ impl World<'_> {
     fn settle_transactions(&mut self) {
         let producers = self.plan.producers.iter();
         let timeouts = producers.filter_map(|p| p.transactional.as_ref().map(|t| t.timeout));
-        let until = self.now() + timeouts.max().unwrap_or(0) + SETTLING;
+        let until = self.now() + timeouts.max().unwrap_or(0) + settling(self.plan);
         self.phase = Phase::Deciding { until };
         self.net.borrow_mut().queue.push(until, Event::Core);
     }
@@ -187,5 +175,11 @@ fn is_patient(plan: &ProducerPlan) -> bool {
         && plan.setting("retries") == Some("2147483647")
 }
 
-/// After this time without faults everything must work.
-const SETTLING: Micros = secs(40);
+/// After this time without faults everything must work: brokers are back in all ISRs, and no request is handled late.
+fn settling(plan: &Plan) -> Micros {
+    if plan.handles_late() {
+        secs(41)
+    } else {
+        secs(10)
+    }
+}
