@@ -71,7 +71,9 @@ class Client:
         words += [f"p:{key}={value}" for key, value in settings.items()]
         command = self.cluster.java("produce", *words) if side.kind == "java" else [side.program, *words]
         with open(self.cluster.folder / f"errors-{producer}", "w") as errors:
-            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors)
+            # Ctrl-C is for the one who draws the faults; a client ends when its input does.
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors,
+                                            start_new_session=True)
         journal.touch()
         self.journals.append((producer, journal))
         self.looked = 0
