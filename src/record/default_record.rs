@@ -71,52 +71,68 @@ impl<'a, H: RecordHeader> RecordToAppend<'a, H> {
         MAX_RECORD_OVERHEAD + self.content_size
     }
 
-    /// The front of the record at this place of a batch, which also tells the size of the whole.
+    /// What the record is at this place of a batch.
     #[inline(always)]
-    pub(crate) fn front(&self, deltas: RecordDeltas) -> RecordFront {
-        let mut bytes = ShortBytes::after(LONGEST_LENGTH);
-        bytes.put(NO_ATTRIBUTES);
-        bytes.put_group(zigzag(deltas.timestamp));
-        bytes.put_group(zigzag_length(u64::from(deltas.offset)));
-        let body = bytes.len() + self.content_size;
-        bytes.put_nullable_length(self.key);
-        let total = body + bytes.put_length_before(body);
-        RecordFront { bytes, total }
+    pub(crate) fn at(&self, deltas: RecordDeltas) -> PlacedRecord<'_, H> {
+        let timestamp_delta = zigzag(deltas.timestamp);
+        let offset_delta = zigzag_length(u64::from(deltas.offset));
+        let size_of_deltas = size_of_group(timestamp_delta) + size_of_group(offset_delta);
+        PlacedRecord {
+            record: self,
+            timestamp_delta,
+            offset_delta,
+            body_size: SIZE_OF_ATTRIBUTES + size_of_deltas + self.content_size,
+        }
+    }
+}
+
+/// A record at its place in a batch, which decides about its size.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PlacedRecord<'a, H> {
+    record: &'a RecordToAppend<'a, H>,
+    /// Both in zigzag.
+    timestamp_delta: u64,
+    offset_delta: u64,
+    /// The bytes behind the length that the record begins with.
+    body_size: usize,
+}
+
+impl<H: RecordHeader> PlacedRecord<'_, H> {
+    #[inline]
+    pub(crate) fn timestamp(&self) -> i64 {
+        self.record.timestamp
     }
 
-    /// Appends the record, of which this is the front, to memory that has room for it.
+    /// The bytes of the whole record.
+    #[inline]
+    pub(crate) fn size(&self) -> usize {
+        size_of_length(self.body_size) + self.body_size
+    }
+
+    /// Appends the record to memory that has room for it.
     #[inline(always)]
-    pub(crate) fn write(&self, front: &mut RecordFront, output: &mut Vec<u8>) {
-        let short = &mut front.bytes;
-        if let Some(key) = self.key {
+    pub(crate) fn write(&self, output: &mut Vec<u8>) {
+        let record = self.record;
+        let mut short = ShortBytes::default();
+        short.put_length(self.body_size);
+        short.put(NO_ATTRIBUTES);
+        short.put_group(self.timestamp_delta);
+        short.put_group(self.offset_delta);
+        short.put_nullable_length(record.key);
+        if let Some(key) = record.key {
             short.flush(output);
             output.extend_from_slice(key);
         }
-        short.put_nullable_length(self.value);
+        short.put_nullable_length(record.value);
         short.flush(output);
-        if let Some(value) = self.value {
+        if let Some(value) = record.value {
             output.extend_from_slice(value);
         }
-        if self.headers.is_empty() {
+        if record.headers.is_empty() {
             output.push(NO_HEADERS);
         } else {
-            write_headers(self.headers, output);
+            write_headers(record.headers, output);
         }
-    }
-}
-
-/// A record up to its key: length, attributes, the deltas, the length of the key.
-#[derive(Debug)]
-pub(crate) struct RecordFront {
-    bytes: ShortBytes,
-    total: usize,
-}
-
-impl RecordFront {
-    /// The bytes of the whole record.
-    #[inline]
-    pub(crate) fn total(&self) -> usize {
-        self.total
     }
 }
 
@@ -128,7 +144,7 @@ fn size_of_headers<H: RecordHeader>(headers: &[H]) -> usize {
 }
 
 fn write_headers<H: RecordHeader>(headers: &[H], output: &mut Vec<u8>) {
-    let mut short = ShortBytes::after(0);
+    let mut short = ShortBytes::default();
     short.put_length(headers.len());
     for header in headers {
         short.put_length(header.key().len());
@@ -266,41 +282,17 @@ fn as_i64(length: usize) -> i64 {
 }
 
 /// A few bytes that are put together on the stack and copied at once, which beats appending one by one.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct ShortBytes {
     bytes: [u8; SHORT_SIZE],
-    start: usize,
-    end: usize,
+    len: usize,
 }
 
 impl ShortBytes {
-    /// No bytes yet, with room for some before them.
-    #[inline]
-    fn after(room: usize) -> Self {
-        Self {
-            bytes: [0; SHORT_SIZE],
-            start: room,
-            end: room,
-        }
-    }
-
-    #[inline]
-    fn len(&self) -> usize {
-        self.end - self.start
-    }
-
-    #[inline]
-    fn set(&mut self, at: usize, byte: u8) {
-        // No front is that long, so nothing ever wraps; the compiler need not check it a second time.
-        if let Some(place) = self.bytes.get_mut(at % SHORT_SIZE) {
-            *place = byte;
-        }
-    }
-
     #[inline]
     fn put(&mut self, byte: u8) {
-        self.set(self.end, byte);
-        self.end += 1;
+        set(&mut self.bytes, self.len, byte);
+        self.len += 1;
     }
 
     /// Base 128, least significant group first.
@@ -312,33 +304,13 @@ impl ShortBytes {
                 self.put(low(value | 0x80));
                 self.put(low(value >> 7));
             }
-            _ => self.put_long_group(value),
+            _ => self.len = set_long_group(&mut self.bytes, self.len, value),
         }
-    }
-
-    #[cold]
-    fn put_long_group(&mut self, mut value: u64) {
-        while value > 0x7f {
-            self.put(low(value | 0x80));
-            value >>= 7;
-        }
-        self.put(low(value));
     }
 
     #[inline]
     fn put_length(&mut self, length: usize) {
         self.put_group(zigzag_length(length as u64));
-    }
-
-    /// Puts a length before the bytes that are there, and tells how many bytes it takes.
-    #[inline]
-    fn put_length_before(&mut self, length: usize) -> usize {
-        let size = size_of_length(length);
-        let end = std::mem::replace(&mut self.end, self.start - size);
-        self.start = self.end;
-        self.put_length(length);
-        self.end = end;
-        size
     }
 
     #[inline]
@@ -350,23 +322,38 @@ impl ShortBytes {
     }
 
     /// Moves the bytes behind those in `output`.
-    #[inline]
+    #[inline(always)]
     fn flush(&mut self, output: &mut Vec<u8>) {
-        // Bytes are put before others only where room was left for a length, so they start soon.
-        let start = self.start % (LONGEST_LENGTH + 3);
-        let bytes = self.bytes.get(start..).unwrap_or_default();
-        match bytes.first_chunk::<COPIED_AT_ONCE>() {
+        if output.capacity() - output.len() >= SHORT_SIZE {
             // Copying a size known at compile time takes two instructions; what is too much is cut off again.
-            Some(bytes) if output.capacity() - output.len() >= COPIED_AT_ONCE => {
-                let end = output.len() + self.len();
-                output.extend_from_slice(bytes);
-                output.truncate(end);
-            }
-            _ => output.extend_from_slice(bytes.get(..self.len()).unwrap_or_default()),
+            let end = output.len() + self.len;
+            output.extend_from_slice(&self.bytes);
+            output.truncate(end);
+        } else {
+            output.extend_from_slice(self.bytes.get(..self.len).unwrap_or_default());
         }
-        self.start = 0;
-        self.end = 0;
+        self.len = 0;
     }
+}
+
+#[inline]
+fn set(bytes: &mut [u8; SHORT_SIZE], at: usize, byte: u8) {
+    // The bytes between two flushes fit, so nothing ever wraps; the compiler need not check it a second time.
+    if let Some(place) = bytes.get_mut(at % SHORT_SIZE) {
+        *place = byte;
+    }
+}
+
+/// Sets the bytes of a large number; returns where they end.
+#[cold]
+fn set_long_group(bytes: &mut [u8; SHORT_SIZE], mut at: usize, mut value: u64) -> usize {
+    while value > 0x7f {
+        set(bytes, at, low(value | 0x80));
+        value >>= 7;
+        at += 1;
+    }
+    set(bytes, at, low(value));
+    at + 1
 }
 
 /// The low byte.
@@ -409,6 +396,7 @@ const NULL: u8 = 1;
 
 /// No bit is in use.
 const NO_ATTRIBUTES: u8 = 0;
+const SIZE_OF_ATTRIBUTES: usize = 1;
 
 /// The count of no headers.
 const NO_HEADERS: u8 = 0;
@@ -420,11 +408,5 @@ const MIN_HEADER_SIZE: usize = 2;
 /// The longest length (5), timestamp delta (10) and offset delta (5), and the attributes (1).
 pub(crate) const MAX_RECORD_OVERHEAD: usize = 21;
 
-/// The bytes of the longest length.
-const LONGEST_LENGTH: usize = 5;
-
 /// The overhead and two lengths, rounded up to what processors copy at once.
-const COPIED_AT_ONCE: usize = 32;
-
-/// What is copied at once, wherever it starts; a power of two.
-const SHORT_SIZE: usize = 2 * COPIED_AT_ONCE;
+const SHORT_SIZE: usize = 32;

@@ -33,7 +33,7 @@ impl EndTransactionMarker {
         }
         let record = RecordToAppend::<Header>::new(timestamp, Some(&key), Some(&value), &[]);
         let mut body = Vec::new();
-        record.write(&mut record.front(FIRST), &mut body);
+        record.at(FIRST).write(&mut body);
         let header = BatchHeader {
             base_offset: 0,
             partition_leader_epoch: NO_PARTITION_LEADER_EPOCH,

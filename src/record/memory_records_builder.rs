@@ -14,7 +14,7 @@ use crate::record::checksum::BatchChecksum;
 use crate::record::compression::{Compression, CompressorPool};
 use crate::record::compression_type::CompressionType;
 use crate::record::default_record::{
-    RecordContext, RecordDeltas, RecordFront, RecordHeader, RecordToAppend,
+    PlacedRecord, RecordContext, RecordDeltas, RecordHeader, RecordToAppend,
 };
 use crate::record::default_record_batch::{BatchHeader, RECORD_BATCH_OVERHEAD, Records};
 use crate::record::memory_records::DECOMPRESSION_LIMIT;
@@ -74,7 +74,7 @@ impl MemoryRecordsBuilder {
         headers: &[H],
     ) -> usize {
         let record = RecordToAppend::new(timestamp, key, value, headers);
-        self.front(&record).total()
+        self.place(&record).size()
     }
 
     /// Whether a record of `size` bytes may still join: the first one always, the others while the estimate allows it.
@@ -99,63 +99,62 @@ impl MemoryRecordsBuilder {
         headers: &[H],
     ) -> Result<u32, KafkaError> {
         let record = RecordToAppend::new(timestamp, key, value, headers);
-        self.append_with_front(&record, &mut self.front(&record))
+        self.append_placed(&self.place(&record))
     }
 
-    /// The front of a record as the next one, which tells whether it has room.
+    /// A record as the next one, which decides about its size.
     #[inline]
-    pub(crate) fn front<H: RecordHeader>(&self, record: &RecordToAppend<'_, H>) -> RecordFront {
-        record.front(self.deltas(record.timestamp))
+    pub(crate) fn place<'r, H: RecordHeader>(
+        &self,
+        record: &'r RecordToAppend<'_, H>,
+    ) -> PlacedRecord<'r, H> {
+        record.at(self.deltas(record.timestamp))
     }
 
-    /// As [`append`](Self::append), for a record whose [front](Self::front) was made to see whether it has room.
-    pub(crate) fn append_with_front<H: RecordHeader>(
+    /// As [`append`](Self::append), for a record that was [placed](Self::place) to see whether it has room.
+    pub(crate) fn append_placed<H: RecordHeader>(
         &mut self,
-        record: &RecordToAppend<'_, H>,
-        front: &mut RecordFront,
+        record: &PlacedRecord<'_, H>,
     ) -> Result<u32, KafkaError> {
-        if self.closed || !self.can_take(record, front.total()) {
-            return Err(self.refusal(record.timestamp, front.total()));
+        if self.closed || !self.can_take(record) {
+            return Err(self.refusal(record.timestamp(), record.size()));
         }
-        Ok(self.write(record, front))
+        Ok(self.write(record))
     }
 
-    /// As [`append`](Self::append), where the record has room in the batch and in the memory as it is.
-    #[inline(never)]
+    /// As [`append`](Self::append), where the record is not the first one and has room in the batch and in the memory as
+    /// it is.
+    #[inline(always)]
     pub(crate) fn append_where_it_fits<H: RecordHeader>(
         &mut self,
         record: &RecordToAppend<'_, H>,
     ) -> Option<Joined> {
-        let mut front = self.front(record);
-        let size = front.total();
-        if !self.has_room_for(size) || !self.can_take(record, size) {
+        if self.count == 0 {
+            return None;
+        }
+        let record = self.place(record);
+        if !self.has_room_for(record.size()) || !self.can_take(&record) {
             return None;
         }
         Some(Joined {
-            index: self.write(record, &mut front),
-            size,
+            index: self.write(&record),
+            size: record.size(),
             fills: self.write_limit <= self.estimated_size(),
         })
     }
 
     #[inline]
-    fn can_take<H>(&self, record: &RecordToAppend<'_, H>, size: usize) -> bool {
-        record.timestamp >= NO_TIMESTAMP
-            && self.count < MAX_RECORDS
-            && size <= self.spare_capacity()
+    fn can_take<H: RecordHeader>(&self, record: &PlacedRecord<'_, H>) -> bool {
+        record.timestamp() >= NO_TIMESTAMP && record.size() <= self.spare_capacity()
     }
 
     #[inline(always)]
-    fn write<H: RecordHeader>(
-        &mut self,
-        record: &RecordToAppend<'_, H>,
-        front: &mut RecordFront,
-    ) -> u32 {
-        record.write(front, &mut self.body);
+    fn write<H: RecordHeader>(&mut self, record: &PlacedRecord<'_, H>) -> u32 {
+        record.write(&mut self.body);
         if self.count == 0 {
-            self.base_timestamp = record.timestamp;
+            self.base_timestamp = record.timestamp();
         }
-        self.max_timestamp = self.max_timestamp.max(record.timestamp);
+        self.max_timestamp = self.max_timestamp.max(record.timestamp());
         let index = self.count;
         self.count += 1;
         index
@@ -287,12 +286,6 @@ impl MemoryRecordsBuilder {
         if timestamp < NO_TIMESTAMP {
             return KafkaError::illegal_argument(format!("timestamp {timestamp} is negative"));
         }
-        if self.count == MAX_RECORDS {
-            return KafkaError::illegal_argument(format!(
-                "batch of {} records takes no more",
-                self.count
-            ));
-        }
         KafkaError::illegal_state(format!(
             "record of {size} bytes does not fit into the {} bytes left of the batch's memory",
             self.spare_capacity()
@@ -399,10 +392,8 @@ fn estimated(plain: usize, ratio: f32) -> usize {
 
 const ESTIMATION_MARGIN: f32 = 1.05;
 
-/// Java counts the records of a batch in an `int`.
-const MAX_RECORDS: u32 = i32::MAX.unsigned_abs();
-
-/// So much that even what a codec adds to it stays below the largest length that a header can state.
+/// So much that even what a codec adds to it stays below the largest length that a header can state, and as many records
+/// as are counted in an `int` do not fit.
 const MAX_BODY_SIZE: usize = 1 << 30;
 
 #[cfg(test)]

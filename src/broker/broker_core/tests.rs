@@ -153,7 +153,7 @@ fn numbered_value(
         offset: 0,
     };
     let mut body = Vec::new();
-    record.write(&mut record.front(first), &mut body);
+    record.at(first).write(&mut body);
     let header = BatchHeader {
         base_offset: 0,
         partition_leader_epoch: -1,

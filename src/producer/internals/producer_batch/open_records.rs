@@ -54,13 +54,13 @@ impl OpenRecords {
         &mut self,
         record: &RecordToAppend<'_, H>,
     ) -> Result<Option<(u32, usize)>, KafkaError> {
-        let mut front = self.builder.front(record);
-        let size = front.total();
+        let record = self.builder.place(record);
+        let size = record.size();
         if !self.builder.has_room_for(size) || !self.fits_or_grows(size) {
             self.builder.close_for_record_appends();
             return Ok(None);
         }
-        let index = self.builder.append_with_front(record, &mut front)?;
+        let index = self.builder.append_placed(&record)?;
         Ok(Some((index, size)))
     }
 
