@@ -12,7 +12,7 @@ use byteorder::{BigEndian, WriteBytesExt};
 use crate::common::cluster::ProducerIdAndEpoch;
 use crate::common::payload::Payload;
 use crate::protocol::byte_utils;
-use crate::record::checksum::BatchChecksum;
+use crate::record::checksum::{BatchChecksum, crc32c};
 use crate::record::compression;
 use crate::record::compression_type::CompressionType;
 use crate::record::default_record::{self, Record, RecordContext};
@@ -159,7 +159,7 @@ impl DefaultRecordBatch {
     /// Refuses a batch whose bytes are not those that were written.
     pub(crate) fn ensure_valid(&self) -> Result<(), RecordError> {
         let checked = self.bytes.get(CHECKED_FROM..).unwrap_or_default();
-        let computed = crc32c::crc32c(checked);
+        let computed = crc32c(checked);
         if computed == self.checksum {
             return Ok(());
         }
