@@ -15,5 +15,6 @@ pub(crate) mod payload;
 pub(crate) mod planted;
 pub(crate) mod process;
 pub(crate) mod serialization;
+pub(crate) mod short_names;
 pub(crate) mod sync;
 pub(crate) mod time;

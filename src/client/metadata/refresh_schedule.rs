@@ -114,17 +114,18 @@ impl RefreshSchedule {
     }
 
     pub(super) fn time_to_next_update(&self, now: Instant) -> Duration {
+        let time_to_age = self.time_to_age(now);
         let wanted = self.needs_full_update || self.needs_partial_update;
         let time_to_expire = match wanted {
             true => Duration::ZERO,
-            false => self.time_to_age(now),
+            false => time_to_age,
         };
-        time_to_expire.max(self.time_to_allow_update(now))
+        time_to_expire.max(self.time_to_allow_update(time_to_age, now))
     }
 
-    fn time_to_allow_update(&self, now: Instant) -> Duration {
+    fn time_to_allow_update(&self, time_to_age: Duration, now: Instant) -> Duration {
         let mut wait = self.wait_for_attempts;
-        if !self.time_to_age(now).is_zero() {
+        if !time_to_age.is_zero() {
             wait = wait.max(self.wait_for_equivalent_responses);
         }
         remaining(self.last_refresh, wait, now)

@@ -18,7 +18,7 @@ use crate::common::error_kind::ErrorKind;
 use crate::common::kafka_error::{Attempt, KafkaError, Persisted};
 use crate::common::kafka_thread::panic_text;
 use crate::common::time::deadline;
-use crate::producer::internals::future_record_metadata::AppendedRecord;
+use crate::producer::internals::future_record_metadata::{AppendedRecord, FutureRecordMetadata};
 use crate::producer::internals::incomplete_batches::IncompleteEntry;
 use crate::producer::internals::produce_request_result::{Outcome, ProduceRequestResult};
 use crate::producer::record_metadata::RecordMetadata;
@@ -87,12 +87,12 @@ impl ProducerBatch {
     }
 
     /// Appends a record where that takes nothing but writing it: the batch is open and has room, and so has its buffer.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn append_where_it_fits<H: RecordHeader>(
         &mut self,
         record: &RecordToAppend<'_, H>,
         callback: &mut Option<Callback>,
-    ) -> Option<(AppendedRecord, Joined)> {
+    ) -> Option<(FutureRecordMetadata, Joined)> {
         let Records::Open(open) = &mut self.records else {
             return None;
         };
@@ -109,7 +109,7 @@ impl ProducerBatch {
         &mut self,
         record: &RecordToAppend<'_, H>,
         callback: &mut Option<Callback>,
-    ) -> Result<Option<(AppendedRecord, usize)>, KafkaError> {
+    ) -> Result<Option<(FutureRecordMetadata, usize)>, KafkaError> {
         let Records::Open(open) = &mut self.records else {
             return Ok(None);
         };
@@ -125,24 +125,29 @@ impl ProducerBatch {
         index: u32,
         record: &RecordToAppend<'_, H>,
         callback: &mut Option<Callback>,
-    ) -> AppendedRecord {
+    ) -> FutureRecordMetadata {
         let appended = AppendedRecord {
             index,
             timestamp: record.timestamp,
             key_size: size_of(record.key),
             value_size: size_of(record.value),
         };
-        if let Some(callback) = callback.take() {
-            self.callbacks.push((appended, callback));
+        if callback.is_some() {
+            self.keep(appended, callback.take());
         }
-        appended
+        FutureRecordMetadata::new(Arc::clone(&self.result), appended)
+    }
+
+    fn keep(&mut self, record: AppendedRecord, callback: Option<Callback>) {
+        let callback = callback.map(|callback| (record, callback));
+        self.callbacks.extend(callback);
     }
 
     pub(crate) fn topic_partition(&self) -> &TopicPartition {
         self.result.topic_partition()
     }
 
-    #[inline]
+    #[cfg(test)]
     pub(crate) fn result(&self) -> &Arc<ProduceRequestResult> {
         &self.result
     }

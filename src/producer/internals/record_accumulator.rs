@@ -92,16 +92,6 @@ pub(crate) struct Destination<'a> {
     pub(crate) partition: Option<i32>,
 }
 
-/// A record that reached a batch. Java: `RecordAppendResult`.
-#[derive(Debug)]
-pub(crate) struct RecordAppendResult {
-    pub(crate) future: FutureRecordMetadata,
-    /// The partition that was really used.
-    pub(crate) partition: i32,
-    /// Whether the I/O thread must be woken: there is news for it that it would see too late.
-    pub(crate) wake: bool,
-}
-
 impl RecordAccumulator {
     /// `wakeup` ends the sleep of the I/O thread and is cheap where that does not sleep.
     pub(crate) fn new(
@@ -136,10 +126,12 @@ impl RecordAccumulator {
     }
 
     /// Adds a record to the batch that is open for its partition, or to a new one. Waits for buffer memory where there is
-    /// none, at most `max_block`. The callback is taken only where the record was added.
+    /// none, at most `max_block`. The callback is taken only where the record was added. Wakes the I/O thread where there
+    /// is news for it that it would see too late.
     ///
     /// # Errors
-    /// Where the memory does not come in time or can never come, and where the producer is closed.
+    /// Where the memory does not come in time or can never come, where the producer is closed, and in a process that was
+    /// forked off, which has no I/O thread.
     #[inline(always)]
     pub(crate) fn append<H: RecordHeader>(
         &self,
@@ -148,10 +140,10 @@ impl RecordAccumulator {
         callback: &mut Option<Callback>,
         now: Instant,
         max_block: Duration,
-    ) -> Result<RecordAppendResult, KafkaError> {
+    ) -> Result<FutureRecordMetadata, KafkaError> {
         let topic = self.topics.topic(to.topic);
         match self.append_to_open_batch(topic, &to, record, callback) {
-            Some(appended) => Ok(appended),
+            Some(appended) => appended,
             None => self.append_thoroughly(topic, to, record, callback, (now, max_block)),
         }
     }
@@ -212,9 +204,23 @@ impl RecordAccumulator {
         self.ready.is_io_thread()
     }
 
+    /// From now on this process is not the one in which the I/O thread runs.
+    #[cfg(test)]
+    pub(crate) fn fork(&self) {
+        self.ready.forked.store(true, Ordering::SeqCst);
+    }
+
     /// A node was looked at for sending: could it take a request? Java: `updateNodeLatencyStats`.
     pub(crate) fn update_node_latency_stats(&self, node: NodeId, now: Instant, can_drain: bool) {
         self.latencies.update(node, now, can_drain);
+    }
+
+    /// Wakes the I/O thread for a record, which must not hold its queue's lock any more.
+    #[cold]
+    fn wake_for(&self, record: FutureRecordMetadata) -> Result<FutureRecordMetadata, KafkaError> {
+        self.ready.process().check()?;
+        self.ready.wakeup();
+        Ok(record)
     }
 
     /// Everything must go: the memory is used up, or the producer closes.

@@ -17,11 +17,11 @@ use crate::common::kafka_error::KafkaError;
 use crate::common::serialization::Serializer;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::producer_batch::{Callback, RecordToAppend};
-use crate::producer::internals::record_accumulator::{Destination, RecordAppendResult};
+use crate::producer::internals::record_accumulator::Destination;
 use crate::producer::kafka_producer::Inner;
 use crate::producer::kafka_producer::callbacks::{AppendCallbacks, is_api_error, tell_at_once};
 use crate::producer::kafka_producer::metadata_wait::Wanted;
-use crate::producer::kafka_producer::thread_memory::{ThreadMemory, clear};
+use crate::producer::kafka_producer::thread_memory::{Known, ThreadMemory, clear};
 use crate::producer::partitioner::{Cluster, Partitioner, RecordToPlace};
 use crate::producer::producer_interceptor::{Acknowledgement, InterceptedRecord};
 use crate::producer::producer_record::{ProducerRecord, validate};
@@ -76,12 +76,13 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         &self,
         record: &mut Outgoing<'_, K, V>,
     ) -> Result<FutureRecordMetadata, KafkaError> {
-        match self.try_send(record) {
+        let sent = self.try_send(record);
+        match &sent {
             Err(error) if is_api_error(error.kind()) => {
-                self.note_failed_send(&error);
-                Ok(FutureRecordMetadata::refused(error))
+                self.note_failed_send(error);
+                Ok(FutureRecordMetadata::refused(error.clone()))
             }
-            sent => sent,
+            _ => sent,
         }
     }
 
@@ -93,14 +94,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         if !self.plugins.interceptors.is_empty() {
             return self.intercept_and_send(record);
         }
-        match self.do_send(record) {
-            Ok(RecordAppendResult {
-                future,
-                wake: false,
-                ..
-            }) => Ok(future),
-            appended => self.conclude(appended, record),
-        }
+        self.do_send(record)
+            .map_err(|error| self.refuse(error, record))
     }
 
     #[cold]
@@ -128,47 +123,35 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
             callback: record.callback.take(),
             max_block: record.max_block,
         };
-        let appended = self.do_send(&mut record);
-        let sent = self.conclude(appended, &mut record);
-        sent.inspect_err(|error| {
+        self.do_send(&mut record).map_err(|error| {
+            let error = self.refuse(error, &mut record);
             self.plugins
                 .interceptors
                 .on_acknowledgement(&Acknowledgement {
                     topic: record.topic,
                     partition: record.partition,
                     headers: record.headers,
-                    result: Err(error),
+                    result: Err(&error),
                 });
-        })
-    }
-
-    /// Wakes the I/O thread where there is news for it; says why a record goes no further, and as in Java the callback
-    /// hears of it first, and only of what goes into the future.
-    #[cold]
-    fn conclude(
-        &self,
-        appended: Result<RecordAppendResult, KafkaError>,
-        record: &mut Outgoing<'_, K, V>,
-    ) -> Result<FutureRecordMetadata, KafkaError> {
-        let woken = appended.and_then(|appended| {
-            if appended.wake {
-                self.process.check()?;
-                self.closing.wakeup();
-            }
-            Ok(appended.future)
-        });
-        woken.map_err(|error| {
-            let error = self.explained(error);
-            self.control.metrics().records_failed(1);
-            self.control.note_error(&error, self.time.now());
-            if is_api_error(error.kind()) {
-                tell_at_once(record.callback.take(), &error);
-            }
             error
         })
     }
 
-    fn do_send(&self, record: &mut Outgoing<'_, K, V>) -> Result<RecordAppendResult, KafkaError> {
+    /// Says why a record goes no further; as in Java the callback hears of it first, and only of what goes into the
+    /// future.
+    #[cold]
+    fn refuse(&self, error: KafkaError, record: &mut Outgoing<'_, K, V>) -> KafkaError {
+        let error = self.explained(error);
+        self.control.metrics().records_failed(1);
+        self.control.note_error(&error, self.time.now());
+        if is_api_error(error.kind()) {
+            tell_at_once(record.callback.take(), &error);
+        }
+        error
+    }
+
+    #[inline]
+    fn do_send(&self, record: &mut Outgoing<'_, K, V>) -> Result<FutureRecordMetadata, KafkaError> {
         self.check_open()?;
         match &self.transactions {
             None => self.find_and_append(record),
@@ -180,16 +163,26 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
     pub(super) fn find_and_append(
         &self,
         record: &mut Outgoing<'_, K, V>,
-    ) -> Result<RecordAppendResult, KafkaError> {
-        let mut now = self.time.now();
-        ThreadMemory::with(|memory| {
-            let stamp = self.metadata.stamp();
-            if !memory.found.find(stamp, record.wanted()) {
-                let topic = self.ask_for_topic(record, &mut now)?;
-                memory.found.keep(stamp, topic);
+    ) -> Result<FutureRecordMetadata, KafkaError> {
+        let now = self.time.now();
+        let mut lent = ThreadMemory::lend();
+        let ThreadMemory { found, key, value } = lent.memory();
+        let stamp = self.metadata.stamp();
+        let (Known { topic, tick }, now) = match found.find(stamp, record.wanted()) {
+            Some(known) => (known, now),
+            None => {
+                let (topic, now) = self.ask_for_topic(record, now)?;
+                (found.keep(stamp, topic), now)
             }
-            self.serialize_and_append(record, memory, now)
-        })
+        };
+        let timestamp = match record.timestamp {
+            Some(timestamp) => {
+                validate(None, Some(timestamp))?;
+                timestamp
+            }
+            None => self.clock.epoch_ms(now, tick),
+        };
+        self.serialize_and_append(record, topic, (key, value), timestamp, now)
     }
 
     /// Waits for the metadata of the topic, which takes its part of the time.
@@ -197,26 +190,27 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
     fn ask_for_topic(
         &self,
         record: &mut Outgoing<'_, K, V>,
-        now: &mut Instant,
-    ) -> Result<Arc<TopicMetadata>, KafkaError> {
+        now: Instant,
+    ) -> Result<(Arc<TopicMetadata>, Instant), KafkaError> {
         validate(record.partition, record.timestamp)?;
-        let (snapshot, then) = self.wait_on_metadata(record.wanted(), *now, record.max_block)?;
-        let waited = then.saturating_duration_since(*now);
+        let (snapshot, then) = self.wait_on_metadata(record.wanted(), now, record.max_block)?;
+        let waited = then.saturating_duration_since(now);
         record.max_block = record.max_block.saturating_sub(waited);
-        *now = then;
         let topic = snapshot
             .topic(record.topic)
             .expect("the wait for metadata ended because the topic is known");
-        Ok(Arc::clone(topic))
+        Ok((Arc::clone(topic), then))
     }
 
+    #[inline]
     fn serialize_and_append(
         &self,
         record: &mut Outgoing<'_, K, V>,
-        ThreadMemory { found, key, value }: &mut ThreadMemory,
+        topic: &TopicMetadata,
+        (key, value): (&mut Vec<u8>, &mut Vec<u8>),
+        timestamp: i64,
         now: Instant,
-    ) -> Result<RecordAppendResult, KafkaError> {
-        let (topic, tick) = found.topic_and_tick();
+    ) -> Result<FutureRecordMetadata, KafkaError> {
         let key_bytes = serialize(
             self.plugins.key_serializer.as_ref(),
             (record.topic, record.key),
@@ -244,16 +238,9 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
                 }
             };
         }
-        let timestamp = match record.timestamp {
-            Some(timestamp) => {
-                validate(None, Some(timestamp))?;
-                timestamp
-            }
-            None => self.clock.epoch_ms(now, tick),
-        };
         let headers = record.headers.as_slice();
         let to_append = RecordToAppend::new(timestamp, key_bytes, value_bytes, headers);
-        self.ensure_valid_record_size(record.topic, &to_append)?;
+        self.ensure_valid_record_size(topic, &to_append)?;
         let to = Destination {
             topic,
             partition: record.partition,
@@ -302,12 +289,12 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
     #[inline]
     fn ensure_valid_record_size(
         &self,
-        topic: &str,
+        topic: &TopicMetadata,
         record: &RecordToAppend<'_, Header>,
     ) -> Result<(), KafkaError> {
         let size = estimate_size_upper_bound(record);
         if size > self.limits.max_request_size || size > self.limits.buffer_memory {
-            return Err(self.too_large(topic, size));
+            return Err(self.too_large(&topic.name, size));
         }
         Ok(())
     }
@@ -334,7 +321,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         callback: &mut Option<Callback>,
         now: Instant,
         max_block: Duration,
-    ) -> Result<RecordAppendResult, KafkaError> {
+    ) -> Result<FutureRecordMetadata, KafkaError> {
         let mut callbacks = AppendCallbacks::new(
             &self.plugins.interceptors,
             &to.topic.name,
@@ -346,7 +333,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
             .accumulator
             .append(to, record, for_batch, now, max_block);
         match &appended {
-            Ok(appended) => callbacks.appended_to(appended.partition),
+            Ok(future) => {
+                let tp = future.topic_partition();
+                callbacks.appended_to(tp.expect("it was appended").partition());
+            }
             Err(_) => *callback = callbacks.take_back(),
         }
         appended

@@ -9,6 +9,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::client::metadata_snapshot::TopicMetadata;
+use crate::common::short_names::is_same_name;
 use crate::common::sync::thread_local;
 use crate::producer::kafka_producer::metadata_wait::Wanted;
 use crate::producer::kafka_producer::record_clock::Tick;
@@ -27,59 +28,85 @@ pub(super) struct ThreadMemory {
 pub(super) struct Found {
     /// The snapshot's stamp: differs for every snapshot of every producer.
     stamp: u64,
-    topics: Vec<Arc<TopicMetadata>>,
-    /// Where in `topics` that of the record before is.
-    latest: usize,
+    /// The topic of the record before.
+    latest: Option<Arc<TopicMetadata>>,
+    others: Vec<Arc<TopicMetadata>>,
     /// The last timestamp.
     tick: Option<Tick>,
 }
+
+/// What is known to a thread that sends to a topic again.
+pub(super) struct Known<'a> {
+    pub(super) topic: &'a TopicMetadata,
+    pub(super) tick: &'a mut Option<Tick>,
+}
+
+/// A thread's memory until it is dropped, and goes back.
+pub(super) struct Lent(Option<Box<ThreadMemory>>);
 
 impl ThreadMemory {
     /// Lends the thread's memory. User code that sends a record itself, inside of a send, finds it lent and works with a
     /// new one.
     #[inline]
-    pub(super) fn with<R>(send: impl FnOnce(&mut Self) -> R) -> R {
-        let mut memory = MEMORY.with(Cell::take).unwrap_or_default();
-        let sent = send(&mut memory);
-        if let Some(of_user_code) = MEMORY.with(|own| own.replace(Some(memory))) {
+    pub(super) fn lend() -> Lent {
+        Lent(MEMORY.take())
+    }
+}
+
+impl Lent {
+    #[inline]
+    pub(super) fn memory(&mut self) -> &mut ThreadMemory {
+        self.0.get_or_insert_default()
+    }
+}
+
+impl Drop for Lent {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(of_user_code) = MEMORY.replace(self.0.take()) {
             drop(of_user_code);
         }
-        sent
     }
 }
 
 impl Found {
-    /// Whether the topic was found in the snapshot with this stamp before and has the partition that is wanted; it is the
-    /// latest one then.
+    /// The topic, where it was found in the snapshot with this stamp before and has the partition that is wanted.
     #[inline]
-    pub(super) fn find(&mut self, stamp: u64, wanted: Wanted<'_>) -> bool {
-        let is_it = |topic: &Arc<TopicMetadata>| *topic.name == *wanted.topic;
+    pub(super) fn find(&mut self, stamp: u64, wanted: Wanted<'_>) -> Option<Known<'_>> {
         if self.stamp != stamp {
-            return false;
+            return None;
         }
-        if !self.topics.get(self.latest).is_some_and(is_it) {
-            let Some(at) = self.topics.iter().position(is_it) else {
-                return false;
-            };
-            self.latest = at;
+        match &self.latest {
+            Some(latest) if is_same_name(&latest.name, wanted.topic) => {}
+            _ => self.make_latest(wanted.topic)?,
         }
-        wanted.is_in(&self.topics[self.latest])
+        let topic = self.latest.as_deref().filter(|topic| wanted.is_in(topic))?;
+        let tick = &mut self.tick;
+        Some(Known { topic, tick })
+    }
+
+    fn make_latest(&mut self, topic: &str) -> Option<()> {
+        let known = self.others.iter_mut().find(|known| *known.name == *topic)?;
+        self.latest = self
+            .latest
+            .take()
+            .map(|latest| std::mem::replace(known, latest));
+        Some(())
     }
 
     /// Keeps a topic that was found in the snapshot with this stamp, or in a newer one, as the latest one.
-    pub(super) fn keep(&mut self, stamp: u64, topic: Arc<TopicMetadata>) {
-        if self.stamp != stamp || self.topics.len() >= MOST_TOPICS {
-            self.stamp = stamp;
-            self.topics.clear();
-            self.tick = None;
+    pub(super) fn keep(&mut self, stamp: u64, topic: Arc<TopicMetadata>) -> Known<'_> {
+        if self.stamp != stamp || self.others.len() >= MOST_OTHERS {
+            *self = Self {
+                stamp,
+                ..Self::default()
+            };
         }
-        self.latest = self.topics.len();
-        self.topics.push(topic);
-    }
-
-    #[inline]
-    pub(super) fn topic_and_tick(&mut self) -> (&TopicMetadata, &mut Option<Tick>) {
-        (&self.topics[self.latest], &mut self.tick)
+        self.others.extend(self.latest.take());
+        Known {
+            topic: self.latest.insert(topic),
+            tick: &mut self.tick,
+        }
     }
 }
 
@@ -99,7 +126,7 @@ thread_local! {
 const LARGEST_KEPT_BUFFER: usize = 64 * 1024;
 
 /// A thread that sends to more topics in turn looks them up in the snapshot, which is not that slow.
-const MOST_TOPICS: usize = 8;
+const MOST_OTHERS: usize = 7;
 
 #[cfg(test)]
 mod tests {
@@ -121,9 +148,11 @@ mod tests {
 
     fn find(found: &mut Found, stamp: u64, topic: &str) -> bool {
         let partition = None;
-        let is_found = found.find(stamp, Wanted { topic, partition });
-        assert!(!is_found || *found.topic_and_tick().0.name == *topic);
-        is_found
+        let known = found.find(stamp, Wanted { topic, partition });
+        known.is_some_and(|known| {
+            assert_eq!(*known.topic.name, *topic);
+            true
+        })
     }
 
     #[test]
@@ -144,7 +173,7 @@ mod tests {
         found.keep(7, topic("a"));
         let mut find = |partition| {
             let topic = "a";
-            found.find(7, Wanted { topic, partition })
+            found.find(7, Wanted { topic, partition }).is_some()
         };
         assert!(find(Some(0)) && !find(Some(1)) && !find(Some(-1)));
     }
@@ -154,18 +183,19 @@ mod tests {
         let mut found = Found::default();
         for n in 0..1000 {
             found.keep(1, topic(&n.to_string()));
-            assert!(found.topics.len() <= MOST_TOPICS);
+            assert!(found.others.len() <= MOST_OTHERS);
             assert!(find(&mut found, 1, &n.to_string()));
         }
     }
 
     #[test]
     fn a_send_inside_a_send_has_buffers_of_its_own() {
-        ThreadMemory::with(|outer| {
-            outer.key.extend_from_slice(b"outer");
-            ThreadMemory::with(|inner| inner.key.extend_from_slice(b"inner"));
-            assert_eq!(outer.key, b"outer");
-        });
+        let mut outer = ThreadMemory::lend();
+        outer.memory().key.extend_from_slice(b"outer");
+        let mut inner = ThreadMemory::lend();
+        inner.memory().key.extend_from_slice(b"inner");
+        drop(inner);
+        assert_eq!(outer.memory().key, b"outer");
     }
 
     #[test]

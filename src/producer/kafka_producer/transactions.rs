@@ -16,7 +16,7 @@ use crate::common::planted::planted;
 use crate::common::sync::{Mutex, MutexGuard};
 use crate::common::time::deadline;
 use crate::producer::consumer_group_metadata::ConsumerGroupMetadata;
-use crate::producer::internals::record_accumulator::RecordAppendResult;
+use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::transaction_manager::{GroupOffsets, TransactionManager};
 use crate::producer::internals::transactional_request_result::{
     Operation, TransactionalRequestResult,
@@ -293,16 +293,16 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         &self,
         manager: &Mutex<TransactionManager>,
         record: &mut Outgoing<'_, K, V>,
-    ) -> Result<RecordAppendResult, KafkaError> {
+    ) -> Result<FutureRecordMetadata, KafkaError> {
         manager.lock().check_send()?;
-        let appended = self.find_and_append(record)?;
-        if let Some(tp) = appended.future.topic_partition() {
+        let future = self.find_and_append(record)?;
+        if let Some(tp) = future.topic_partition() {
             let is_news = manager.lock().maybe_add_partition(tp);
             if is_news {
                 self.closing.wakeup();
             }
         }
-        Ok(appended)
+        Ok(future)
     }
 }
 

@@ -48,8 +48,8 @@ fn batch() -> (ProducerBatch, Arc<IncompleteBatches>) {
 fn append(batch: &mut ProducerBatch, callback: Option<Callback>) -> FutureRecordMetadata {
     let record = RecordToAppend::<ReadHeader>::new(10, Some(b"key"), Some(b"value"), &[]);
     let appended = batch.try_append(&record, &mut { callback });
-    let (record, _) = appended.expect("a good record").expect("there is room");
-    FutureRecordMetadata::new(Arc::clone(batch.result()), record)
+    let (future, _) = appended.expect("a good record").expect("there is room");
+    future
 }
 
 fn error(kind: ErrorKind) -> KafkaError {

@@ -13,7 +13,7 @@ use crate::common::kafka_error::KafkaError;
 use crate::common::time::deadline;
 use crate::producer::internals::buffer_pool::PooledBuffer;
 use crate::producer::internals::built_in_partitioner::Sticky;
-use crate::producer::internals::future_record_metadata::{AppendedRecord, FutureRecordMetadata};
+use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::produce_request_result::{BatchOwner, ProduceRequestResult};
 use crate::producer::internals::producer_batch::{
     Callback, OpenRecords, ProducerBatch, RecordToAppend,
@@ -22,9 +22,7 @@ use crate::producer::internals::record_accumulator::partition_queue::{
     LockedQueue, PartitionQueue,
 };
 use crate::producer::internals::record_accumulator::topics::TopicQueues;
-use crate::producer::internals::record_accumulator::{
-    Destination, RecordAccumulator, RecordAppendResult,
-};
+use crate::producer::internals::record_accumulator::{Destination, RecordAccumulator};
 use crate::record::default_record::RecordHeader;
 use crate::record::default_record_batch::RECORD_BATCH_OVERHEAD;
 use crate::record::memory_records_builder::{MemoryRecordsBuilder, estimate_size_upper_bound};
@@ -38,7 +36,7 @@ impl RecordAccumulator {
         to: &Destination<'_>,
         record: &RecordToAppend<'_, H>,
         callback: &mut Option<Callback>,
-    ) -> Option<RecordAppendResult> {
+    ) -> Option<Result<FutureRecordMetadata, KafkaError>> {
         let (number, sticky) = match to.partition {
             Some(number) => (number, None),
             None => {
@@ -52,21 +50,18 @@ impl RecordAccumulator {
             return None;
         }
         let batch = queue.last_mut()?;
-        let (appended, joined) = batch.append_where_it_fits(record, callback)?;
-        let result = Arc::clone(batch.result());
+        let (future, joined) = batch.append_where_it_fits(record, callback)?;
         if let Some(sticky) = sticky {
             let choose = || self.choose(topic, to.topic);
             topic
                 .partitioner
                 .update(sticky, joined.size, joined.fills, choose);
         }
-        let wake = joined.fills && partition.tell(&mut queue, None);
-        drop(queue);
-        Some(RecordAppendResult {
-            future: FutureRecordMetadata::new(result, appended),
-            partition: number,
-            wake,
-        })
+        if joined.fills && partition.tell(&mut queue, None) {
+            drop(queue);
+            return Some(self.wake_for(future));
+        }
+        Some(Ok(future))
     }
 
     /// Every case: chooses a partition, opens a batch, waits for memory.
@@ -78,7 +73,7 @@ impl RecordAccumulator {
         record: &RecordToAppend<'_, H>,
         callback: &mut Option<Callback>,
         (mut now, max_block): (Instant, Duration),
-    ) -> Result<RecordAppendResult, KafkaError> {
+    ) -> Result<FutureRecordMetadata, KafkaError> {
         let mut buffer = None;
         loop {
             let sticky = match to.partition {
@@ -100,7 +95,14 @@ impl RecordAccumulator {
                 queue: partition.lock(),
             };
             match append.attempt(record, callback, &mut buffer, now)? {
-                Attempt::Appended(result) => return Ok(result),
+                Attempt::Appended { future, wake } => {
+                    drop(append);
+                    return if wake {
+                        self.wake_for(future)
+                    } else {
+                        Ok(future)
+                    };
+                }
                 Attempt::Moved => {}
                 Attempt::NeedsBuffer(size) => {
                     // Waits without the lock.
@@ -126,7 +128,11 @@ struct Append<'a> {
 
 /// How far an append came.
 enum Attempt {
-    Appended(RecordAppendResult),
+    Appended {
+        future: FutureRecordMetadata,
+        /// Whether the I/O thread must be woken.
+        wake: bool,
+    },
     /// Another partition is the sticky one by now.
     Moved,
     /// A new batch is needed, and a buffer of this size for it, which takes waiting.
@@ -149,10 +155,9 @@ impl Append<'_> {
             return Ok(Attempt::Moved);
         }
         if let Some(batch) = self.queue.last_mut() {
-            if let Some((appended, size)) = batch.try_append(record, callback)? {
-                let result = Arc::clone(batch.result());
+            if let Some((future, size)) = batch.try_append(record, callback)? {
                 let wake = self.after_append(size, None);
-                return Ok(self.appended(result, appended, wake));
+                return Ok(Attempt::Appended { future, wake });
             }
         }
         let first = estimate_size_upper_bound(record);
@@ -195,13 +200,13 @@ impl Append<'_> {
         let records = OpenRecords::new(buffer, accumulator.largest_buffer, |memory| {
             MemoryRecordsBuilder::new(memory, config.batch_size, config.compression, ratio)
         });
-        let mut batch = ProducerBatch::new(Arc::clone(&result), now, records, incomplete);
-        let (appended, size) = batch
+        let mut batch = ProducerBatch::new(result, now, records, incomplete);
+        let (future, size) = batch
             .try_append(record, callback)?
             .expect("the buffer was made for this record");
         self.queue.push_back(batch);
         let wake = self.after_append(size + RECORD_BATCH_OVERHEAD, Some(now));
-        Ok(self.appended(result, appended, wake))
+        Ok(Attempt::Appended { future, wake })
     }
 
     /// Counts the bytes for the sticky choice, and tells the I/O thread what is new to it. `opened` is when the batch
@@ -223,19 +228,6 @@ impl Append<'_> {
             }
             _ => self.partition.tell(&mut self.queue, None),
         }
-    }
-
-    fn appended(
-        &self,
-        result: Arc<ProduceRequestResult>,
-        record: AppendedRecord,
-        wake: bool,
-    ) -> Attempt {
-        Attempt::Appended(RecordAppendResult {
-            future: FutureRecordMetadata::new(result, record),
-            partition: self.partition.topic_partition().partition(),
-            wake,
-        })
     }
 
     fn choose(&self) -> i32 {

@@ -30,6 +30,9 @@ pub(crate) struct ReadyList {
     wakeup: Box<dyn Fn() + Send + Sync>,
     io_thread: OnceLock<ThreadId>,
     process: Process,
+    /// Whether a test plays the child of a fork.
+    #[cfg(test)]
+    pub(super) forked: crate::common::sync::atomic::AtomicBool,
 }
 
 impl ReadyList {
@@ -41,6 +44,8 @@ impl ReadyList {
             wakeup,
             io_thread: OnceLock::new(),
             process: Process::current(),
+            #[cfg(test)]
+            forked: Default::default(),
         }
     }
 
@@ -91,6 +96,10 @@ impl ReadyList {
 
     /// The process that has the I/O thread.
     pub(super) fn process(&self) -> Process {
+        #[cfg(test)]
+        if self.forked.load(Ordering::SeqCst) {
+            return Process::parent_of_this();
+        }
         self.process
     }
 

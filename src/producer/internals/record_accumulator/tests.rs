@@ -35,6 +35,20 @@ struct Fixture {
     wakes: Arc<AtomicUsize>,
 }
 
+/// A record that was appended, and whether that woke the I/O thread.
+#[derive(Debug)]
+struct Appended {
+    future: FutureRecordMetadata,
+    wake: bool,
+}
+
+impl Appended {
+    fn partition(&self) -> i32 {
+        let tp = self.future.topic_partition();
+        tp.expect("it was appended").partition()
+    }
+}
+
 impl Fixture {
     /// Partitions 0, 1, .. of the topic are led by these nodes.
     fn new(leaders: &[i32], config: AccumulatorConfig) -> Self {
@@ -77,7 +91,7 @@ impl Fixture {
         Arc::clone(self.snapshot.topic(TOPIC).expect("every snapshot has it"))
     }
 
-    fn append(&self, partition: impl Into<Option<i32>>, value: &[u8]) -> RecordAppendResult {
+    fn append(&self, partition: impl Into<Option<i32>>, value: &[u8]) -> Appended {
         self.try_append(partition, value, Duration::ZERO)
             .expect("there is memory")
     }
@@ -87,7 +101,7 @@ impl Fixture {
         partition: impl Into<Option<i32>>,
         value: &[u8],
         max_block: Duration,
-    ) -> Result<RecordAppendResult, KafkaError> {
+    ) -> Result<Appended, KafkaError> {
         self.append_with(partition.into(), value, &mut None, max_block)
     }
 
@@ -97,7 +111,7 @@ impl Fixture {
         value: &[u8],
         callback: &mut Option<Callback>,
         max_block: Duration,
-    ) -> Result<RecordAppendResult, KafkaError> {
+    ) -> Result<Appended, KafkaError> {
         let topic = self.topic();
         let to = Destination {
             topic: &topic,
@@ -105,8 +119,13 @@ impl Fixture {
         };
         let record =
             RecordToAppend::<ReadHeader>::new(self.time.wall_clock_ms(), None, Some(value), &[]);
-        self.accumulator
-            .append(to, &record, callback, self.now(), max_block)
+        let wakes = self.wakes.load(Ordering::SeqCst);
+        let future = self
+            .accumulator
+            .append(to, &record, callback, self.now(), max_block)?;
+        // Counted here, `wakes` tells what else wakes the thread.
+        let wake = self.wakes.swap(wakes, Ordering::SeqCst) > wakes;
+        Ok(Appended { future, wake })
     }
 
     /// Appends records until the batch is full; returns how many it took.

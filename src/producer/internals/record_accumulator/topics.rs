@@ -70,7 +70,7 @@ impl Topics {
         let name = &metadata.name;
         let mut link = self.bucket(metadata.name_hash);
         loop {
-            let topic = link.get_or_init(|| Box::new(self.new_topic(Arc::clone(name))));
+            let topic = link.get_or_init(|| Box::new(self.new_topic(metadata)));
             if topic.name == *name {
                 return topic;
             }
@@ -117,14 +117,14 @@ impl Topics {
         &self.buckets[name_hash as usize % BUCKETS]
     }
 
-    fn new_topic(&self, name: Arc<str>) -> TopicQueues {
+    fn new_topic(&self, metadata: &TopicMetadata) -> TopicQueues {
         let table = LoadTable {
             load: PartitionLoad::Uniform,
             choices_left: 0,
         };
         TopicQueues {
-            name,
-            partitions: Partitions::default(),
+            name: Arc::clone(&metadata.name),
+            partitions: Partitions::new(metadata.partitions.len()),
             partitioner: BuiltInPartitioner::new(self.sticky_batch_size),
             load: Mutex::new(Rank::Leaf, table),
             next: Link::new(),
@@ -151,45 +151,61 @@ impl fmt::Debug for Topics {
     }
 }
 
-/// Queues by number: segments that double in size, each made when one of its numbers is used first.
+/// Queues by number.
 struct Partitions {
-    segments: [OnceLock<Box<[QueueCell]>>; SEGMENTS],
+    /// Of the partitions that the topic had when it was sent to first.
+    first: Box<[QueueCell]>,
+    /// Of those that it got later: segments that double in size, each made when one of its numbers is used first.
+    added: [OnceLock<Box<[QueueCell]>>; SEGMENTS],
     count: AtomicUsize,
 }
 
 type QueueCell = OnceLock<Arc<PartitionQueue>>;
 
 impl Partitions {
+    fn new(width: usize) -> Self {
+        Self {
+            first: empty_cells(width),
+            added: std::array::from_fn(|_| OnceLock::new()),
+            count: AtomicUsize::new(0),
+        }
+    }
+
     /// The cell of a partition, made where it is not there. Nothing for a negative number.
     fn cell(&self, partition: i32) -> Option<&QueueCell> {
-        let (segment, size, at) = place_of(partition)?;
-        let cells = || (0..size).map(|_| QueueCell::new()).collect();
-        self.segments.get(segment)?.get_or_init(cells).get(at)
+        let number = usize::try_from(partition).ok()?;
+        self.first.get(number).or_else(|| {
+            let (segment, size, at) = place_of(number - self.first.len());
+            self.added
+                .get(segment)?
+                .get_or_init(|| empty_cells(size))
+                .get(at)
+        })
     }
 
     #[inline]
     fn find(&self, partition: i32) -> Option<&QueueCell> {
-        let (segment, _, at) = place_of(partition)?;
-        self.segments.get(segment)?.get()?.get(at)
+        let number = usize::try_from(partition).ok()?;
+        self.first.get(number).or_else(|| self.find_added(number))
+    }
+
+    #[cold]
+    fn find_added(&self, number: usize) -> Option<&QueueCell> {
+        let (segment, _, at) = place_of(number - self.first.len());
+        self.added.get(segment)?.get()?.get(at)
     }
 }
 
-/// The segment of a partition, its size, and the place in it.
-#[inline]
-fn place_of(partition: i32) -> Option<(usize, usize, usize)> {
-    let number = usize::try_from(partition).ok()? + FIRST_SEGMENT;
+fn empty_cells(count: usize) -> Box<[QueueCell]> {
+    (0..count).map(|_| QueueCell::new()).collect()
+}
+
+/// The segment of an added partition, its size, and the place in it.
+fn place_of(added: usize) -> (usize, usize, usize) {
+    let number = added + FIRST_SEGMENT;
     let segment = (number / FIRST_SEGMENT).ilog2();
     let size = FIRST_SEGMENT << segment;
-    Some((segment as usize, size, number - size))
-}
-
-impl Default for Partitions {
-    fn default() -> Self {
-        Self {
-            segments: std::array::from_fn(|_| OnceLock::new()),
-            count: AtomicUsize::new(0),
-        }
-    }
+    (segment as usize, size, number - size)
 }
 
 /// A scenario for the model checker has one topic and makes a new table for every schedule.

@@ -183,7 +183,7 @@ struct TopicBatches {
 impl TopicBatches {
     fn into_data(self) -> TopicProduceData {
         TopicProduceData {
-            name: self.name.to_string(),
+            name: (*self.name).to_owned(),
             topic_id: self.id,
             partition_data: self.partitions,
         }

@@ -1,6 +1,7 @@
 //! Whole passes of the Sender in virtual time, over a client that does what a test says.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -13,7 +14,7 @@ use crate::common::sync::Rank;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::producer_batch::{Callback, RecordToAppend};
 use crate::producer::internals::record_accumulator::{
-    AccumulatorConfig, Destination, RecordAccumulator, RecordAppendResult,
+    AccumulatorConfig, Destination, RecordAccumulator,
 };
 use crate::protocol::errors::Errors;
 use crate::protocol::messages::init_producer_id::InitProducerIdResponse;
@@ -84,6 +85,16 @@ struct Fixture {
     control: Arc<SenderControl>,
     sender: Sender<MockClient>,
     topic_id: Uuid,
+    /// How often the I/O thread would have been woken.
+    wakes: Arc<AtomicUsize>,
+}
+
+/// Counts its calls.
+fn count_in(count: &Arc<AtomicUsize>) -> Box<dyn Fn() + Send + Sync> {
+    let count = Arc::clone(count);
+    Box::new(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+    })
 }
 
 impl Fixture {
@@ -101,6 +112,7 @@ impl Fixture {
             },
             vec![Node::new(-1, "localhost", 9092)],
         )));
+        let wakes = Arc::new(AtomicUsize::new(0));
         let accumulator = RecordAccumulator::new(
             AccumulatorConfig {
                 batch_size: 1024,
@@ -115,7 +127,7 @@ impl Fixture {
             },
             Arc::clone(&time) as Arc<dyn Time>,
             || 0,
-            Box::new(|| {}),
+            count_in(&wakes),
         );
         let control = Arc::new(SenderControl::new());
         let manager = setup.idempotent.then(|| {
@@ -150,6 +162,7 @@ impl Fixture {
             control,
             sender,
             topic_id: setup.topic_id,
+            wakes,
         };
         fixture.metadata.add(TOPIC, fixture.now());
         fixture.set_leaders(&setup.leaders, 1);
@@ -232,24 +245,17 @@ impl Fixture {
 
     /// Appends a record; returns whether the I/O thread would be woken for it.
     fn append_and_tell(&self, partition: i32) -> bool {
-        self.append_record(partition, b"value", None).wake
+        let wakes = self.wakes.load(Ordering::SeqCst);
+        drop(self.append(partition));
+        self.wakes.load(Ordering::SeqCst) > wakes
     }
 
     fn append_with(
         &self,
         partition: i32,
         value: &[u8],
-        callback: Option<Callback>,
-    ) -> FutureRecordMetadata {
-        self.append_record(partition, value, callback).future
-    }
-
-    fn append_record(
-        &self,
-        partition: i32,
-        value: &[u8],
         mut callback: Option<Callback>,
-    ) -> RecordAppendResult {
+    ) -> FutureRecordMetadata {
         let snapshot = self.metadata.current();
         let to = Destination {
             topic: snapshot.topic(TOPIC).expect("known"),

@@ -113,6 +113,7 @@ fn forked() -> KafkaError {
     fixture.know(1);
     let inner = Arc::get_mut(&mut fixture.producer.inner).unwrap();
     inner.process = Process::parent_of_this();
+    fixture.accumulator.fork();
     let error = outcome(&fixture, of_size(1));
     // The same on every run.
     let id = std::process::id().to_string();

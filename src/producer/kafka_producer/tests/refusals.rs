@@ -79,6 +79,7 @@ fn a_forked_child_is_told_so_before_it_waits_for_anything() {
     fixture.know(1);
     let inner = Arc::get_mut(&mut fixture.producer.inner).unwrap();
     inner.process = Process::parent_of_this();
+    fixture.accumulator.fork();
     let producer = &fixture.producer;
     let forked = |error: KafkaError| assert_eq!(error.kind(), ErrorKind::Forked);
     forked(producer.send(record()).unwrap_err());

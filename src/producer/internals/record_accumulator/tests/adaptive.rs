@@ -42,11 +42,11 @@ fn only_partitions_with_a_leader_are_chosen() {
     let mut fixture = Fixture::new(&[1, 1, 1], config());
     fixture.set_leaders(&[None, Some((1, 0)), None]);
     for _ in 0..100 {
-        assert_eq!(fixture.append(None, VALUE).partition, 1);
+        assert_eq!(fixture.append(None, VALUE).partition(), 1);
     }
     let mut nowhere = Fixture::new(&[1, 1, 1], config());
     nowhere.set_leaders(&[None, None, None]);
-    assert_eq!(nowhere.append(None, VALUE).partition, 0, "any will do");
+    assert_eq!(nowhere.append(None, VALUE).partition(), 0, "any will do");
 }
 
 /// Java: `RecordAccumulatorTest.testAdaptiveBuiltInPartitioner`. Scenario: PT9.
@@ -110,7 +110,7 @@ fn a_node_that_takes_nothing_for_long_is_left_out_even_with_empty_queues() {
     note(1, true);
     note(2, false);
     assert_eq!(load(), PartitionLoad::Weighted(vec![(0, 1)]));
-    assert_eq!(fixture.append(None, VALUE).partition, 0);
+    assert_eq!(fixture.append(None, VALUE).partition(), 0);
     note(1, false);
     fixture.pass_ms(51);
     note(1, false);
@@ -144,7 +144,7 @@ fn partitions_may_appear_while_the_load_is_taken() {
 fn switches(fixture: &mut Fixture, records: usize) -> Vec<(i32, usize)> {
     let mut runs: Vec<(i32, usize)> = Vec::new();
     for _ in 0..records {
-        let partition = fixture.append(None, VALUE).partition;
+        let partition = fixture.append(None, VALUE).partition();
         match runs.last_mut() {
             Some((last, count)) if *last == partition => *count += 1,
             _ => runs.push((partition, 1)),

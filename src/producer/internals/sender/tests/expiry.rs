@@ -138,7 +138,7 @@ fn a_record_sent_by_a_callback_of_an_expired_one_is_accepted() {
         };
         let record = RecordToAppend::<Header>::new(0, None, Some(b"again"), &[]);
         let appended = accumulator.append(to, &record, &mut None, time.now(), Duration::ZERO);
-        *slot.lock() = Some(appended.expect("appended").future);
+        *slot.lock() = Some(appended.expect("appended"));
     });
     let first = fixture.append_with(0, b"value", Some(callback));
     fixture.client.throttle(NodeId(0), ms(1500));
