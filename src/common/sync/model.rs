@@ -33,7 +33,7 @@ const HASTY: u32 = 30;
 std::thread_local! {
     // Of the system's thread, which runs all the threads of one scenario.
     static DEADLINES: Cell<Deadlines> = const { Cell::new(Deadlines::NeverPass) };
-    static SPENT: Cell<u32> = const { Cell::new(0) };
+    static PASSED: Cell<u32> = const { Cell::new(0) };
 }
 
 fn is_long_past(deadline: Instant) -> bool {
@@ -43,7 +43,7 @@ fn is_long_past(deadline: Instant) -> bool {
 /// Says what happens to waits with a deadline from now on: a schedule begins.
 pub(crate) fn set_deadlines(deadlines: Deadlines) {
     DEADLINES.set(deadlines);
-    SPENT.set(0);
+    PASSED.set(0);
 }
 
 /// A mutex without poisoning.
@@ -139,16 +139,17 @@ impl Condvar {
     ) -> WaitTimeoutResult {
         let waiter = self.join_line();
         if DEADLINES.get() == Deadlines::MayPass || is_long_past(deadline) {
-            let late = Arc::clone(&waiter);
-            let spent = SPENT.get();
-            SPENT.set(spent + 1);
-            // When the scheduler runs this thread, the deadline has passed.
-            thread::spawn(move || {
-                if spent >= HASTY {
-                    thread::yield_now();
-                }
-                late.end(WaitTimeoutResult(true))
-            });
+            let passed = PASSED.get();
+            PASSED.set(passed + 1);
+            if passed < HASTY {
+                let late = Arc::clone(&waiter);
+                // When the scheduler runs this thread, the deadline has passed.
+                thread::spawn(move || late.end(WaitTimeoutResult(true)));
+            } else {
+                guard.inner = None;
+                thread::yield_now();
+                let _ = waiter.end(WaitTimeoutResult(true));
+            }
         }
         self.wait_as(&waiter, guard)
     }
