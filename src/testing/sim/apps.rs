@@ -271,61 +271,40 @@ impl Apps {
         around: &mut Around<'_>,
     ) -> State {
         let now = around.net.now();
-        let told = Arc::new(Told::default());
         let settings = &around.plan.producers[producer.number];
         let has_transactions = settings.transactional.is_some();
-        let is_probe = record.id >= FIRST_PROBE;
-        let deadline = since
-            + if has_transactions && is_probe {
-                PATIENCE_OF_PROBES
-            } else {
-                settings.max_block
-            };
+        let deadline = match record.id {
+            FIRST_PROBE.. if has_transactions => since + PATIENCE_OF_PROBES,
+            _ => since + settings.max_block,
+        };
         // A record that is refused is the end of its transaction.
-        let topic = &self.topics[record.topic];
+        let (topic, partition) = (&self.topics[record.topic], record.partition);
         if has_transactions
             && now < deadline
-            && producer
-                .producer
-                .would_wait_for_metadata(topic, record.partition)
+            && producer.producer.would_wait_for_metadata(topic, partition)
         {
             around.net.mark(Situation::SendWaitsForMetadata);
             return send_later(number, record, (since, deadline), around);
         }
-        let sent = producer
-            .producer
-            .send_at_once(self.make(&record), self.callback(&told));
+        let told = Arc::new(Told::default());
+        let made = self.make(&record);
+        let sent = producer.producer.send_at_once(made, self.callback(&told));
         let future = match sent {
             Ok(future) => future,
-            Err(error) => {
-                self.refused.push((record.id, error.kind()));
-                around.net.mark(if error.is_fatal() {
-                    Situation::SendAfterFailure
-                } else {
-                    Situation::SendAfterClose
-                });
-                return if error.kind() == ErrorKind::IllegalState && !has_transactions {
-                    State::Done
-                } else {
-                    State::Ready
-                };
-            }
+            Err(error) => return self.not_sent(record, &error, has_transactions, around),
         };
         let refusal = future.try_get().and_then(Result::err).map(|e| e.kind());
         around.net.trace.tell(now, || {
-            let partition = record.partition;
-            format!(
-                "t{number} sends {:x} to {}-{partition:?}: {refusal:?}",
-                record.id, self.topics[record.topic]
-            )
+            let id = record.id;
+            format!("t{number} sends {id:x} to {topic}-{partition:?}: {refusal:?}")
         });
         let Some(refusal) = refusal else {
             self.accepted(number, record, future, told, around);
             return State::Ready;
         };
-        let would_wait = matches!(refusal, ErrorKind::Timeout | ErrorKind::BufferExhausted);
         // A refusal is known to the transaction, which must be aborted.
         self.transactions.refused(producer.number);
+        let would_wait = matches!(refusal, ErrorKind::Timeout | ErrorKind::BufferExhausted);
         if would_wait && !has_transactions && now < deadline {
             around.net.mark(if refusal == ErrorKind::Timeout {
                 Situation::SendWaitsForMetadata
@@ -342,6 +321,27 @@ impl Apps {
         }
         self.refused.push((record.id, refusal));
         State::Ready
+    }
+
+    /// The producer has failed or is closed.
+    fn not_sent(
+        &mut self,
+        record: RecordPlan,
+        error: &KafkaError,
+        has_transactions: bool,
+        around: &mut Around<'_>,
+    ) -> State {
+        self.refused.push((record.id, error.kind()));
+        around.net.mark(if error.is_fatal() {
+            Situation::SendAfterFailure
+        } else {
+            Situation::SendAfterClose
+        });
+        if error.kind() == ErrorKind::IllegalState && !has_transactions {
+            State::Done
+        } else {
+            State::Ready
+        }
     }
 
     fn accepted(

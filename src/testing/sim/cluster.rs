@@ -146,9 +146,17 @@ impl Cluster {
         self.dispatch(net, replies);
     }
 
+    /// Does what is due, unless that was done in the meantime.
+    pub(super) fn tick(&mut self, net: &mut Net, time: &MockTime) {
+        if self.timer.is_some_and(|planned| planned <= net.now()) {
+            self.poll(net, time);
+        }
+    }
+
     /// Does what is due.
     pub(super) fn poll(&mut self, net: &mut Net, time: &MockTime) {
-        self.timer = None;
+        let moment = net.now();
+        self.timer = self.timer.filter(|planned| *planned > moment);
         let mut replies = Vec::new();
         self.core.poll(now(time), &mut replies);
         self.dispatch(net, replies);

@@ -585,4 +585,4 @@ fn broker_at(address: SocketAddr) -> i32 {
 pub(super) const PORT: u16 = 9092;
 pub(super) const RESET: &str = "connection reset";
 const LARGEST_FRAME: usize = 100 * 1024 * 1024;
-const MOST_PIECES: usize = 40;
+const MOST_PIECES: usize = 12;

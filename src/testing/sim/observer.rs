@@ -14,9 +14,12 @@ use crate::protocol::api_keys::ApiKeys;
 use crate::protocol::errors::Errors;
 use crate::protocol::messages::produce::{ProduceRequest, ProduceResponse};
 use crate::protocol::requests::{self, RequestBody, ResponseBody};
+use crate::testing::sim::observer::words::describe;
 use crate::testing::sim::queue::{ConnId, Micros};
 use crate::testing::sim::situations::{Situation, Situations};
 use crate::testing::sim::trace::{Trace, hash_of};
+
+mod words;
 
 /// What was seen on the wires of one seed.
 #[derive(Debug, Default)]
@@ -33,9 +36,8 @@ pub(super) struct Observer {
     identities: FastMap<u64, u64>,
     attempts: BTreeMap<(usize, NodeId), Attempts>,
     habits: BTreeMap<usize, Habits>,
-    /// The first connection on which a producer sent batches without waiting for answers to a partition, and whether it
-    /// used another one after it.
-    unanswered: BTreeMap<(usize, String, i32), (ConnId, bool)>,
+    /// What was sent by those who wait for no answers.
+    unanswered: Vec<Unanswered>,
     /// Where batches were written, to recognize those that are answered for a second time.
     written: FastMap<u64, ()>,
 }
@@ -73,6 +75,17 @@ struct Wanted {
     topic: String,
     topic_id: Uuid,
     partition: i32,
+}
+
+/// Where a producer sends without waiting for answers.
+#[derive(Debug)]
+struct Unanswered {
+    producer: usize,
+    place: Wanted,
+    /// The first connection on which it did so.
+    conn: ConnId,
+    /// Whether it used another one after it.
+    changed: bool,
 }
 
 /// A batch in a request.
@@ -283,17 +296,39 @@ impl Observer {
     fn note_connections(&mut self, line: Line, produce: &ProduceRequest) {
         for topic in &produce.topic_data {
             for data in &topic.partition_data {
-                let place = (line.producer, topic.name.clone(), data.index);
-                let used = self.unanswered.entry(place).or_insert((line.conn, false));
-                used.1 |= used.0 != line.conn;
+                let place = Wanted {
+                    topic: topic.name.clone(),
+                    topic_id: topic.topic_id,
+                    partition: data.index,
+                };
+                let mut known = self.unanswered.iter_mut();
+                match known.find(|known| known.producer == line.producer && known.place == place) {
+                    Some(known) => known.changed |= known.conn != line.conn,
+                    None => self.unanswered.push(Unanswered {
+                        producer: line.producer,
+                        place,
+                        conn: line.conn,
+                        changed: false,
+                    }),
+                }
             }
         }
     }
 
     /// Whether a producer sent what it got no answers for to this partition on several connections.
-    pub(super) fn changed_connections(&self, producer: usize, topic: &str, partition: i32) -> bool {
-        let place = (producer, topic.to_owned(), partition);
-        self.unanswered.get(&place).is_some_and(|used| used.1)
+    pub(super) fn changed_connections(
+        &self,
+        producer: usize,
+        topic: (&str, Uuid),
+        partition: i32,
+    ) -> bool {
+        // From some version on requests name topics by their ids only.
+        self.unanswered.iter().any(|known| {
+            known.changed
+                && known.producer == producer
+                && known.place.partition == partition
+                && (known.place.topic == topic.0 || known.place.topic_id == topic.1)
+        })
     }
 
     fn note_contents(&mut self, line: Line, batch: &[u8], identity: Identity) {
@@ -527,48 +562,6 @@ fn is_refusal(error: Errors) -> bool {
             | Errors::NetworkException
             | Errors::KafkaStorageError
     )
-}
-
-/// A request in a few words.
-fn describe(body: &RequestBody) -> String {
-    let RequestBody::Produce(produce) = body else {
-        return String::new();
-    };
-    let mut text = String::new();
-    for topic in &produce.topic_data {
-        for data in &topic.partition_data {
-            let bytes = data
-                .records
-                .as_ref()
-                .map(crate::protocol::Records::contiguous);
-            let bytes = bytes.unwrap_or_default();
-            let Identity {
-                producer_id,
-                epoch,
-                sequence,
-                ..
-            } = identity_of(&bytes, topic.topic_id);
-            let count = bytes.get(57..).and_then(|b| b.first_chunk());
-            let count = count.map_or(-1, |b| i32::from_be_bytes(*b));
-            text.push_str(&format!(
-                " {}-{}[{producer_id}/{epoch}/{sequence}+{count}: {}]",
-                topic.name,
-                data.index,
-                ids_in(bytes.get(RECORDS_AT..).unwrap_or_default())
-            ));
-        }
-    }
-    text
-}
-
-/// The ids of the first records, where nothing compresses them: an id is followed by the dots of its value.
-fn ids_in(records: &[u8]) -> String {
-    let ids = records.windows(16).filter_map(|window| {
-        let (id, dots) = window.split_first_chunk()?;
-        let id = u64::from_be_bytes(*id);
-        (dots == b"........" && id >> 56 == 0 && id > 0).then(|| format!("{id:x}"))
-    });
-    ids.take(5).collect::<Vec<_>>().join(" ")
 }
 
 /// Where the records begin in a batch of format 2; all before it may change between attempts.

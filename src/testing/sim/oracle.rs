@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use crate::broker::broker_core::BrokerCore;
+use crate::common::cluster::Uuid;
 use crate::common::error_kind::ErrorKind;
 use crate::common::fast_hash::FastMap;
 use crate::common::kafka_error::{KafkaError, Persisted};
@@ -15,7 +16,7 @@ use crate::producer::record_metadata::RecordMetadata;
 use crate::record::default_record::Record;
 use crate::testing::sim::apps::{Apps, Sent, headers_of, key_of, value_of};
 use crate::testing::sim::observer::Observer;
-use crate::testing::sim::plan::{Fault, Plan};
+use crate::testing::sim::plan::{Fault, Plan, TopicPlan};
 use crate::testing::sim::queue::{Micros, ms};
 use crate::testing::sim::situations::{Situation, Situations};
 
@@ -33,6 +34,7 @@ struct Place {
 
 /// What the brokers have at the end.
 struct Logs {
+    ids: Vec<Uuid>,
     records: BTreeMap<(usize, i32), Vec<Record>>,
     places: Places,
 }
@@ -75,6 +77,11 @@ impl Logs {
     fn read(plan: &Plan, core: &BrokerCore, violations: &mut Vec<String>) -> Self {
         let mut records = BTreeMap::new();
         let mut places = Places::default();
+        let id_of = |topic: &TopicPlan| core.topics.get(&topic.name).map(|found| found.id);
+        let ids = plan
+            .topics
+            .iter()
+            .map(|topic| id_of(topic).unwrap_or_default());
         for (number, topic) in plan.topics.iter().enumerate() {
             let Some(found) = core.topics.get(&topic.name) else {
                 continue;
@@ -101,14 +108,18 @@ impl Logs {
                         offset: record.offset,
                     };
                     places
-                        .entry(id_of(record))
+                        .entry(record_id(record))
                         .or_insert_with(Vec::new)
                         .push(place);
                 }
                 records.insert((number, partition), log);
             }
         }
-        Self { records, places }
+        Self {
+            ids: ids.collect(),
+            records,
+            places,
+        }
     }
 
     fn find(&self, id: u64) -> &[Place] {
@@ -122,7 +133,7 @@ impl Logs {
     }
 }
 
-fn id_of(record: &Record) -> u64 {
+fn record_id(record: &Record) -> u64 {
     let value = record.value.as_deref().unwrap_or_default();
     value.first_chunk().map_or(0, |id| u64::from_be_bytes(*id))
 }
@@ -369,7 +380,10 @@ impl Judge<'_> {
             let may_overtake = producer.acks == 0
                 && observer.changed_connections(
                     sent.producer,
-                    &self.plan.topics[place.topic].name,
+                    (
+                        &self.plan.topics[place.topic].name,
+                        self.logs.ids[place.topic],
+                    ),
                     place.partition,
                 );
             if !producer.ordered || !counts || may_overtake {

@@ -102,12 +102,17 @@ impl Plan {
     /// Lets connections come about and answers come in time as long as nothing goes wrong: a producer that does nothing but
     /// connect is seen often enough.
     fn leave_hope(&mut self) {
-        let setup = |producer: &ProducerPlan| {
-            let text = producer.setting("socket.connection.setup.timeout.ms");
+        let limit = |producer: &ProducerPlan, key| {
+            let text = producer.setting(key);
             text.and_then(|text| text.parse().ok()).map(ms)
         };
         let producers = self.producers.iter();
-        let limits = producers.flat_map(|p| [Some(p.request_timeout), setup(p)]);
+        let limits = producers.flat_map(|p| {
+            let setup = limit(p, "socket.connection.setup.timeout.ms");
+            // Also a connection whose answer is still to come counts as idle.
+            let idle = limit(p, "connections.max.idle.ms");
+            [Some(p.request_timeout), setup, idle]
+        });
         let shortest = limits.flatten().min().unwrap_or(Micros::MAX);
         let (least, most) = self.network.delay;
         let most = most.min(shortest / 6);

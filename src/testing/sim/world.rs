@@ -169,7 +169,7 @@ impl<'a> World<'a> {
             Event::App(number) => self.run_app(number),
             Event::Core => {
                 let mut net = self.net.borrow_mut();
-                self.cluster.poll(&mut net, &self.time);
+                self.cluster.tick(&mut net, &self.time);
             }
             Event::Serve(id) => {
                 let mut net = self.net.borrow_mut();

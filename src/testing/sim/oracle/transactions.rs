@@ -8,7 +8,7 @@ use crate::broker::broker_core::BrokerCore;
 use crate::common::fast_hash::FastMap;
 use crate::testing::sim::apps::Apps;
 use crate::testing::sim::apps::transactions::{End, Transaction, group_of, offsets_topic};
-use crate::testing::sim::oracle::id_of;
+use crate::testing::sim::oracle::record_id;
 use crate::testing::sim::plan::Plan;
 use crate::testing::sim::situations::{Situation, Situations};
 
@@ -140,7 +140,7 @@ fn visible(plan: &Plan, core: &BrokerCore) -> FastMap<u64, u32> {
                 !transactions.is_aborted(header.producer.producer_id, header.base_offset)
             });
         for record in records {
-            *visible.entry(id_of(&record)).or_default() += 1;
+            *visible.entry(record_id(&record)).or_default() += 1;
         }
     }
     visible
