@@ -46,11 +46,13 @@
 //!   within `ottla.drop.timeout.ms`; [`close`](KafkaProducer::close) does so with a limit of your own and reports.
 //! * **Errors.** What Java throws is the `Err` of `send`, what Java puts into the future is in the future.
 //!   [`KafkaError::persisted`] says whether a record that failed may have been written all the same.
+//! * **Transactions.** With a `transactional.id`: [`init_transactions`](KafkaProducer::init_transactions) once, then
+//!   [`in_transaction`](KafkaProducer::in_transaction), or the calls by Java's names.
 //! * **Configuration.** Java's keys, defaults and ranges: [`ProducerConfig`]; every key in [`guide::config`].
 //! * **Features.** `gzip`, `snappy`, `lz4` and `properties` are on by default and need no C compiler; `zstd` (the C
 //!   library), `embedded-broker` and `cli` are opt-in.
 //!
-//! The background in longer form: [`guide::design`] and [`guide::testing`].
+//! The background in longer form: [`guide::design`], [`guide::errors`] and [`guide::testing`].
 
 #[cfg(feature = "embedded-broker")]
 pub(crate) mod broker;

@@ -206,12 +206,6 @@ impl ClusterConnectionStates {
         }
     }
 
-    /// Forgets the node, its back-off included.
-    pub(crate) fn remove(&mut self, id: NodeId) {
-        self.nodes.remove(&id);
-        self.connecting.retain(|connecting| *connecting != id);
-    }
-
     /// The addresses of the node's host were looked up.
     pub(crate) fn set_addresses(&mut self, id: NodeId, addresses: Vec<SocketAddr>) {
         if let Some(node) = self.nodes.get_mut(&id) {
@@ -316,10 +310,7 @@ impl ClusterConnectionStates {
     }
 
     /// Why the last login was refused, until one succeeds.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for coordinators, which come with transactions")
-    )]
+    #[cfg_attr(not(test), expect(dead_code, reason = "logins are still to come"))]
     pub(crate) fn authentication_error(&self, id: NodeId) -> Option<&KafkaError> {
         self.nodes.get(&id)?.authentication_error.as_ref()
     }

@@ -61,13 +61,6 @@ pub(crate) trait KafkaClient {
     /// Closes the connection to `node` for this reason; its requests fail with the next poll.
     fn disconnect(&mut self, node: NodeId, reason: &str, now: Instant);
 
-    /// Closes the connection to `node` and forgets the node, its back-off included; its requests fail with the next poll.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for coordinators, which come with transactions")
-    )]
-    fn close_node(&mut self, node: NodeId, now: Instant);
-
     /// The node to ask when any node will do.
     fn least_loaded_node(&mut self, now: Instant) -> LeastLoadedNode;
 

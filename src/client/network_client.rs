@@ -416,11 +416,6 @@ impl<S: Selectable, M: MetadataHandle> KafkaClient for NetworkClient<S, M> {
         self.cancel(node, reason, now);
     }
 
-    fn close_node(&mut self, node: NodeId, now: Instant) {
-        self.cancel(node, CLOSED_ON_REQUEST, now);
-        self.connection_states.remove(node);
-    }
-
     fn least_loaded_node(&mut self, now: Instant) -> LeastLoadedNode {
         self.choose_least_loaded_node(now)
     }
@@ -437,8 +432,6 @@ impl<S: Selectable, M: MetadataHandle> KafkaClient for NetworkClient<S, M> {
         }
     }
 }
-
-const CLOSED_ON_REQUEST: &str = "connection closed by this client";
 
 /// The eight highest ids belong to the SASL authenticator.
 const FIRST_RESERVED_CORRELATION_ID: i32 = i32::MAX - 7;

@@ -350,11 +350,6 @@ impl KafkaClient for MockClient {
         self.state().suspects.retain(|suspect| *suspect != node);
     }
 
-    fn close_node(&mut self, node: NodeId, now: Instant) {
-        self.disconnect(node, "connection closed by this client", now);
-        self.state().connections.remove(&node);
-    }
-
     fn least_loaded_node(&mut self, now: Instant) -> LeastLoadedNode {
         let state = self.state();
         let mut connections = state.connections.values();

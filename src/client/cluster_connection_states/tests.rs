@@ -55,9 +55,6 @@ fn a_connection_goes_through_its_states_on_its_own() {
     assert!(states.can_connect(B, now + ms(60)));
     states.disconnected(A, now);
     assert!(!states.is_ready(A, now));
-    states.remove(B);
-    assert!(states.can_connect(B, now), "forgotten with its back-off");
-    assert_eq!(states.last_connect_attempt(B), None);
     assert_eq!(states.last_connect_attempt(A), Some(now));
 }
 

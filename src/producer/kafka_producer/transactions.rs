@@ -158,8 +158,9 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// ])?;
     /// producer.init_transactions()?;
     /// producer.in_transaction(|transaction| {
-    ///     transaction.send(ProducerRecord::new("accounts", "alice", "-10"))?;
-    ///     transaction.send(ProducerRecord::new("accounts", "bob", "+10"))?;
+    ///     // The commit waits for both, and fails if one of them has failed.
+    ///     let _sent = transaction.send(ProducerRecord::new("accounts", "alice", "-10"))?;
+    ///     let _sent = transaction.send(ProducerRecord::new("accounts", "bob", "+10"))?;
     ///     Ok::<_, KafkaError>(())
     /// })?;
     /// # Ok(())

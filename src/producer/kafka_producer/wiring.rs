@@ -327,10 +327,10 @@ fn no_resources(what: &str, error: std::io::Error) -> KafkaError {
 
 fn log_start(config: &ProducerConfig, client_id: &str) {
     let delivery = &config.delivery;
-    let kind = if delivery.idempotence {
-        "an idempotent"
-    } else {
-        "a plain"
+    let kind = match &config.transactions.id {
+        Some(_) => "a transactional",
+        None if delivery.idempotence => "an idempotent",
+        None => "a plain",
     };
     log::info!(
         "started {kind} producer {client_id} for {}",

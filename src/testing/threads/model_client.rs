@@ -265,8 +265,6 @@ impl KafkaClient for ModelClient {
 
     fn disconnect(&mut self, _: NodeId, _: &str, _: Instant) {}
 
-    fn close_node(&mut self, _: NodeId, _: Instant) {}
-
     fn least_loaded_node(&mut self, _: Instant) -> LeastLoadedNode {
         LeastLoadedNode {
             node: Some(Node::new(0, "localhost", 9092)),

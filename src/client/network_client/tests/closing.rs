@@ -4,21 +4,18 @@ use super::*;
 use crate::common::error_kind::ErrorKind;
 use crate::common::time::FOREVER;
 
+const CLOSED: &str = "closed by the test";
+
 /// Java: `NetworkClientTest.testClose`. Scenario: N04.
 #[test]
-fn a_closed_node_is_forgotten_and_its_requests_end() {
+fn the_requests_of_a_closed_connection_end() {
     let mut fixture = Fixture::new(1);
     fixture.connect(0);
     let id = fixture.send(0);
     let now = fixture.now();
-    fixture.client.close_node(NodeId(0), now);
+    fixture.client.disconnect(NodeId(0), CLOSED, now);
     assert!(!fixture.client.has_in_flight_requests());
     assert!(!fixture.is_ready(0));
-    assert_eq!(
-        fixture.client.connection_delay(&node(0), now),
-        Duration::ZERO,
-        "no back-off"
-    );
     let responses = fixture.pass();
     assert_eq!(correlation_ids(&responses), [id]);
     assert!(is_disconnected(&responses[0]));

@@ -235,7 +235,10 @@ fn a_node_closed_while_connecting_may_be_connected_again() {
     let mut fixture = Fixture::new(1);
     let now = fixture.now();
     fixture.ready(0);
-    fixture.client.close_node(NodeId(0), now);
+    fixture
+        .client
+        .disconnect(NodeId(0), "closed by the test", now);
+    fixture.time.advance(ms(100));
     assert_eq!(fixture.pass().len(), 0);
     assert_eq!(fixture.sent().len(), 0);
     fixture.connect(0);

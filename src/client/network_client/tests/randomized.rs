@@ -50,13 +50,8 @@ impl Run {
             13 => self.on_connect(id),
             14 => {
                 let now = self.fixture.now();
-                match self.random.bool() {
-                    true => self
-                        .fixture
-                        .client
-                        .disconnect(NodeId(id), "closed by the test", now),
-                    false => self.fixture.client.close_node(NodeId(id), now),
-                }
+                let client = &mut self.fixture.client;
+                client.disconnect(NodeId(id), "closed by the test", now);
             }
             15 => {
                 let slow = self.random.bool();
