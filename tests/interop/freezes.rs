@@ -3,12 +3,15 @@
 //! `OTTLA_FREEZES=20` freezes twenty times; `OTTLA_CLIENT=java` drives the Java producer instead, whose findings are printed
 //! and not judged; `OTTLA_KEYS=600` gives the records that many keys.
 
+use ottla::{KafkaProducer, ProducerRecord};
+
 use crate::cluster::KafkaCluster;
 use crate::kills::{Findings, Running, check, read_journal, wait_for};
 use crate::reader::read_with_java;
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 /// How long a leader stands still, and how long it runs before the next one does.
@@ -154,6 +157,93 @@ fn frozen_leaders_cost_a_failover_each_and_no_record() {
     // A timeout would take 30 s; how much less than that it is depends on the machine.
     assert!(outcome.worst_gap < 20_000);
 }
+
+/// One producer commits transactions of one record until it is told to stop. Returns what it committed, and how long the
+/// slowest transaction took.
+#[expect(clippy::disallowed_methods, reason = "a wait is measured")]
+fn transact(
+    cluster: &KafkaCluster,
+    id: &str,
+    stop: &AtomicBool,
+    progress: &Sender<usize>,
+) -> (Vec<String>, Duration) {
+    let producer = KafkaProducer::<str, str>::from_properties([
+        ("bootstrap.servers", cluster.bootstrap()),
+        ("transactional.id", id),
+        ("max.block.ms", "120000"),
+    ])
+    .expect("a producer");
+    producer.init_transactions().expect("a coordinator");
+    let mut committed = Vec::new();
+    let mut slowest = Duration::ZERO;
+    while !stop.load(Ordering::Relaxed) {
+        let value = format!("{id} {}", committed.len());
+        let began = Instant::now();
+        let record = ProducerRecord::new(TRANSFERS, id, value.as_str());
+        let sent = producer.in_transaction(|transaction| transaction.send(record));
+        assert!(sent.expect("committed").is_done());
+        slowest = slowest.max(began.elapsed());
+        committed.push(value);
+        let _ = progress.send(committed.len());
+    }
+    (committed, slowest)
+}
+
+/// Producers whose coordinators are spread over the nodes, one of which freezes.
+#[test]
+fn a_frozen_coordinator_costs_a_failover_and_no_transaction() {
+    for features in [&[][..], &["transaction.version=1"]] {
+        let Some(cluster) = KafkaCluster::start_with(3, "4.3.1", features, &[]) else {
+            return;
+        };
+        cluster.create_topic(TRANSFERS, 6, &[]);
+        let stop = AtomicBool::new(false);
+        let (sender, progress) = channel();
+        let outcomes: Vec<_> = std::thread::scope(|scope| {
+            let (cluster, stop) = (&cluster, &stop);
+            let workers: Vec<_> = (0..6)
+                .map(|n| {
+                    let sender = sender.clone();
+                    scope.spawn(move || transact(cluster, &format!("transfer-{n}"), stop, &sender))
+                })
+                .collect();
+            wait_for(&progress, 20);
+            let (node, failover) = cluster.freeze_leader(LONGER_THAN_A_FAILOVER);
+            eprintln!("{features:?}: node {node} froze, others lead after {failover:?} ms");
+            stop.store(true, Ordering::Relaxed);
+            let outcomes = workers.into_iter().map(|worker| worker.join());
+            outcomes
+                .map(|outcome| outcome.expect("all committed"))
+                .collect()
+        });
+        let stored = read_with_java(&cluster, &[TRANSFERS]).remove(TRANSFERS);
+        let mut found = BTreeMap::<_, Vec<String>>::new();
+        for record in stored.expect("the topic").into_values().flatten() {
+            let text = |bytes: Option<Vec<u8>>| String::from_utf8(bytes.expect("not null"));
+            let key = text(record.key).expect("UTF-8");
+            let value = text(record.value).expect("UTF-8");
+            found.entry(key).or_default().push(value);
+        }
+        for (n, (committed, slowest)) in outcomes.iter().enumerate() {
+            let id = format!("transfer-{n}");
+            eprintln!(
+                "{id}: {} transactions, the slowest took {slowest:?}",
+                committed.len()
+            );
+            assert_eq!(found.get(&id), Some(committed), "{features:?}");
+        }
+        // Who waits for the frozen node waits until it thaws. A broker may do that too: a coordinator that has the markers of
+        // a transaction to write there, and refuses the next one meanwhile.
+        let stuck = outcomes
+            .iter()
+            .filter(|(_, slowest)| *slowest > BEFORE_THE_THAW);
+        assert!(stuck.count() <= 1, "{features:?}");
+    }
+}
+
+const TRANSFERS: &str = "transfers";
+const LONGER_THAN_A_FAILOVER: u32 = 25;
+const BEFORE_THE_THAW: Duration = Duration::from_secs(20);
 
 #[test]
 fn gaps_are_measured_over_all_partitions_and_in_each() {

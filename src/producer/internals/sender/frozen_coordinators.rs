@@ -6,6 +6,7 @@
 //! still arrive are the same.
 //! Threads: the I/O thread. Locks: TransactionManager.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::client::client_request::Outcome;
@@ -28,7 +29,8 @@ pub(super) struct Whereabouts {
 struct Question {
     correlation_id: i32,
     key: CoordinatorKey,
-    suspect: NodeId,
+    /// Who was it when the question was asked.
+    coordinator: NodeId,
 }
 
 impl Whereabouts {
@@ -45,16 +47,13 @@ impl Whereabouts {
 }
 
 impl<C: KafkaClient> Sender<C> {
-    /// Asks another node who the coordinator is, where the one that is waited for is overdue. Returns when to come again,
+    /// Asks another node who the coordinator is, where that may be what is waited for in vain. Returns when to come again,
     /// if nothing happens before.
     pub(super) fn look_for_coordinator(&mut self, now: Instant) -> Option<Instant> {
         if !self.client.has_suspects() || self.txn_questions.whereabouts.asked.is_some() {
             return None;
         }
-        let (key, suspect) = self.manager()?.awaited_coordinator()?;
-        if !self.client.is_suspect(suspect) {
-            return None;
-        }
+        let (key, coordinator) = self.doubtful_coordinator()?;
         let later = self.txn_questions.whereabouts.next_question(now);
         if later.is_some() {
             return later;
@@ -72,7 +71,7 @@ impl<C: KafkaClient> Sender<C> {
             asked: Some(Question {
                 correlation_id: request.correlation_id,
                 key,
-                suspect,
+                coordinator,
             }),
             last_asked: Some(now),
         };
@@ -80,29 +79,59 @@ impl<C: KafkaClient> Sender<C> {
         None
     }
 
-    /// Gives the connection to an overdue coordinator up where another node has taken its place. The request that waits
-    /// there ends as that of a lost connection does.
+    /// A coordinator that is overdue itself, or the one that an overdue leader may be waiting for.
+    fn doubtful_coordinator(&self) -> Option<(CoordinatorKey, NodeId)> {
+        let manager = self.manager()?;
+        let awaited = manager.awaited_coordinator();
+        let overdue = awaited.filter(|(_, coordinator)| self.client.is_suspect(*coordinator));
+        overdue.or_else(|| {
+            let mut leaders = self.in_flight.leaders();
+            let asked_about = manager.coordinator_of_open()?;
+            let is_awaited = leaders.any(|leader| self.client.is_suspect(leader));
+            is_awaited.then_some(asked_about)
+        })
+    }
+
+    /// Where another node has taken the place of the coordinator, gives up the connections to it and to the leaders that
+    /// are overdue as well. Their requests end as those of a lost connection do.
     pub(super) fn handle_whereabouts(&mut self, outcome: Outcome, now: Instant) {
-        let (Some(Question { key, suspect, .. }), Outcome::Answered(body)) =
+        let (Some(question), Outcome::Answered(body)) =
             (self.txn_questions.whereabouts.asked.take(), outcome)
         else {
             return;
         };
+        let Question {
+            key, coordinator, ..
+        } = question;
         let asked = TxnRequestBody::FindCoordinator(key.clone());
         let TxnResponse::Coordinator(node) = read(&asked, body) else {
             return;
         };
-        if node.node_id() == suspect || !self.client.is_suspect(suspect) {
+        let overdue = self.overdue_because_of(&key, coordinator);
+        if node.node_id() == coordinator || overdue.is_empty() {
             return;
         }
-        let reason = format!(
-            "node {suspect} is overdue, and node {node} has become the coordinator of {key:?}"
-        );
-        log::warn!("giving up a connection: {reason}");
-        self.client.disconnect(suspect, &reason, now);
-        if let Some(mut manager) = self.manager() {
-            manager.replace_coordinator(key, suspect, node);
+        for suspect in overdue {
+            let reason = format!(
+                "node {suspect} is overdue, and node {node} has become the coordinator of {key:?} in place of node {coordinator}"
+            );
+            log::warn!("giving up a connection: {reason}");
+            self.client.disconnect(suspect, &reason, now);
         }
+        if let Some(mut manager) = self.manager() {
+            manager.replace_coordinator(key, coordinator, node);
+        }
+    }
+
+    /// A leader that asks a frozen coordinator waits for it until its own request times out; asked again, it asks the new
+    /// one.
+    fn overdue_because_of(&self, key: &CoordinatorKey, coordinator: NodeId) -> BTreeSet<NodeId> {
+        let leaders = match key {
+            CoordinatorKey::Transaction(_) => Some(self.in_flight.leaders()),
+            CoordinatorKey::Group(_) => None,
+        };
+        let nodes = leaders.into_iter().flatten().chain([coordinator]);
+        nodes.filter(|node| self.client.is_suspect(*node)).collect()
     }
 }
 

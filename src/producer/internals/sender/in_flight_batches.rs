@@ -195,6 +195,12 @@ impl InFlightBatches {
         self.requests.remove(&correlation_id)
     }
 
+    /// The nodes that batches wait for.
+    pub(super) fn leaders(&self) -> impl Iterator<Item = NodeId> {
+        let requests = self.requests.values();
+        requests.filter(|r| r.has_waiting()).map(|r| r.node)
+    }
+
     /// Whether any batch waits for an answer.
     pub(super) fn has_waiting(&self) -> bool {
         self.requests.values().any(InFlightRequest::has_waiting)

@@ -176,6 +176,14 @@ impl TransactionManager {
         Some((key, node?.node_id()))
     }
 
+    /// The coordinator of the open transaction, which leaders ask about it before they write (KIP-890).
+    pub(crate) fn coordinator_of_open(&self) -> Option<(CoordinatorKey, NodeId)> {
+        self.state.transaction()?;
+        let transactional = self.transactional.as_ref()?;
+        let coordinator = transactional.coordinator.as_ref()?;
+        Some((transactional.key(), coordinator.node_id()))
+    }
+
     /// Somebody else has taken the place of a coordinator that does not answer: what was not sent there yet goes to the
     /// new one.
     pub(crate) fn replace_coordinator(&mut self, key: CoordinatorKey, from: NodeId, to: Node) {

@@ -2,7 +2,7 @@
 
 use super::transactions::{COORDINATOR, Txn, V1, V2, is_ok};
 use super::*;
-use crate::common::cluster::TopicPartition;
+use crate::common::cluster::{Node, TopicPartition};
 use crate::protocol::ApiKeys;
 
 const NEXT: NodeId = NodeId(1);
@@ -136,4 +136,35 @@ fn a_suspect_is_not_asked_about_another_one() {
     txn.fixture.client.suspect(NodeId(0));
     txn.suspect_coordinator();
     assert_eq!(txn.places(), [(COORDINATOR, ApiKeys::EndTxn)]);
+}
+
+/// KIP-890: before it writes, a leader asks the coordinator whether the transaction is open.
+#[test]
+fn a_leader_that_waits_for_a_frozen_coordinator_is_asked_again_once_there_is_another_one() {
+    for level in [V1, V2] {
+        let mut txn = Txn::open(level);
+        let other = Some(Node::new(1, "localhost", 9093));
+        txn.fixture.client.set_least_loaded_node(other);
+        let future = txn.send(0);
+        let before = txn.places();
+        assert_eq!(before, [(NodeId(0), ApiKeys::Produce)]);
+        txn.fixture.client.suspect(NodeId(0));
+        txn.pass();
+        assert_eq!(txn.places()[1..], [(NEXT, ApiKeys::FindCoordinator)]);
+        txn.names(COORDINATOR, Errors::None);
+        assert_eq!(txn.places(), before, "it may be slow for another reason");
+        txn.fixture.advance(SECOND);
+        txn.pass();
+        txn.names(NEXT, Errors::None);
+        txn.pass();
+        txn.fixture.pass_after_backoff();
+        assert_eq!(txn.places(), before, "the same leader");
+        txn.fixture.answer(0, Errors::DuplicateSequenceNumber, -1);
+        assert!(future.is_done());
+        let commit = txn.commit();
+        txn.pass();
+        assert_eq!(txn.places(), [(NEXT, ApiKeys::EndTxn)]);
+        txn.serve(ApiKeys::EndTxn);
+        assert!(is_ok(&commit));
+    }
 }
