@@ -46,6 +46,11 @@ impl MockTime {
         self.passed_nanos.fetch_add(nanos, Ordering::SeqCst);
     }
 
+    /// Moves both clocks forward until it is this time, unless it is later already.
+    pub(crate) fn advance_to(&self, time: Instant) {
+        self.advance(time.saturating_duration_since(self.now()));
+    }
+
     /// What has passed since the test began.
     pub(crate) fn elapsed(&self) -> Duration {
         Duration::from_nanos(self.passed_nanos.load(Ordering::SeqCst))

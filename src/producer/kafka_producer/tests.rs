@@ -27,6 +27,8 @@ use crate::testing::mock_time::MockTime;
 mod anomalies;
 mod error_page;
 mod hot_path;
+#[cfg(not(shuttle))]
+mod limits;
 mod placement;
 mod plugins;
 mod refusals;

@@ -61,10 +61,10 @@ impl HostResolver for Resolver {
 }
 
 /// A broker with an honest log, and the producer before it.
-struct World {
-    stepped: Stepped<MockSelector>,
+pub(super) struct World {
+    pub(super) stepped: Stepped<MockSelector>,
     network: MockSelector,
-    time: Arc<MockTime>,
+    pub(super) time: Arc<MockTime>,
     /// Producer id, epoch, first sequence of each batch of a partition.
     log: HashMap<i32, Vec<(i64, i16, i32)>>,
     /// The API whose answers are odd, how many of them, and how.
@@ -84,7 +84,7 @@ struct World {
 }
 
 impl World {
-    fn new(settings: &[(&str, &str)]) -> Self {
+    pub(super) fn new(settings: &[(&str, &str)]) -> Self {
         let base = [
             ("bootstrap.servers", "10.0.0.0:9092"),
             ("linger.ms", "0"),
@@ -234,7 +234,7 @@ impl World {
     }
 
     /// Hands a record over as soon as the topic is known.
-    fn send(&mut self, partition: i32) -> FutureRecordMetadata {
+    pub(super) fn send(&mut self, partition: i32) -> FutureRecordMetadata {
         loop {
             let record = record().with_partition(partition);
             match self.stepped.producer.try_send(record) {

@@ -126,15 +126,15 @@ impl World {
         }
     }
 
-    fn init(&mut self) -> Result<(), KafkaError> {
+    pub(in super::super) fn init(&mut self) -> Result<(), KafkaError> {
         self.call(Inner::begin_init_transactions)
     }
 
-    fn commit(&mut self) -> Result<(), KafkaError> {
+    pub(in super::super) fn commit(&mut self) -> Result<(), KafkaError> {
         self.call(Inner::begin_commit_transaction)
     }
 
-    fn abort(&mut self) -> Result<(), KafkaError> {
+    pub(in super::super) fn abort(&mut self) -> Result<(), KafkaError> {
         self.call(Inner::begin_abort_transaction)
     }
 
