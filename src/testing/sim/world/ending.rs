@@ -49,7 +49,11 @@ impl World<'_> {
         for (number, producer) in self.plan.producers.iter().enumerate() {
             let mut ops = vec![Op::Pause(settling(self.plan))];
             let in_transaction = producer.transactional.is_some();
-            ops.extend(probes(self.plan, in_transaction, &mut id));
+            // A transaction may run out of time while it learns which connections have died in silence.
+            let rounds = if in_transaction { ROUNDS } else { 1 };
+            for _ in 0..rounds {
+                ops.extend(probes(self.plan, in_transaction, &mut id));
+            }
             let app = self.apps.add(AppPlan {
                 producer: number,
                 ops,
@@ -183,3 +187,6 @@ fn settling(plan: &Plan) -> Micros {
         secs(10)
     }
 }
+
+/// The last of so many transactions must be committed.
+const ROUNDS: usize = 4;
