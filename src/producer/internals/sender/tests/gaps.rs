@@ -44,10 +44,7 @@ fn a_gap_found_after_others_were_acknowledged_starts_over_at_zero() {
 #[test]
 fn batches_behind_a_forgotten_producer_are_sent_again_after_it() {
     let mut fixture = Fixture::warm(Setup::default());
-    let futures = [0, 1].map(|_| {
-        let future = fixture.send(0);
-        future
-    });
+    let futures = [0, 1].map(|_| fixture.send(0));
     for _ in 0..2 {
         let mut forgotten = answer(0, Errors::UnknownProducerId, -1);
         forgotten.responses[0].partition_responses[0].log_start_offset = 10;

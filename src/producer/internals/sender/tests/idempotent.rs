@@ -134,12 +134,7 @@ fn until_the_first_acknowledgement_one_batch_is_in_flight() {
 #[test]
 fn after_a_failure_batches_go_again_one_by_one_in_their_order() {
     let mut fixture = Fixture::warm(Setup::default());
-    let futures: Vec<_> = (0..3)
-        .map(|_| {
-            let future = fixture.send(0);
-            future
-        })
-        .collect();
+    let futures: Vec<_> = (0..3).map(|_| fixture.send(0)).collect();
     fixture.answer(0, Errors::LeaderNotAvailable, -1);
     fixture.answer(0, Errors::OutOfOrderSequenceNumber, -1);
     fixture.answer(0, Errors::OutOfOrderSequenceNumber, -1);
