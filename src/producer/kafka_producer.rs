@@ -288,6 +288,8 @@ struct Limits {
     max_block: Duration,
     max_request_size: usize,
     buffer_memory: usize,
+    /// The lesser of the two.
+    largest_record: usize,
     drop_timeout: Duration,
 }
 

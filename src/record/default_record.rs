@@ -115,7 +115,8 @@ impl<H: RecordHeader> PlacedRecord<'_, H> {
         let record = self.record;
         let mut short = ShortBytes::default();
         short.put_length(self.body_size);
-        short.put(NO_ATTRIBUTES);
+        // No bit of the attributes is in use.
+        short.skip(SIZE_OF_ATTRIBUTES);
         short.put_group(self.timestamp_delta);
         short.put_group(self.offset_delta);
         short.put_nullable_length(record.key);
@@ -295,6 +296,12 @@ impl ShortBytes {
         self.len += 1;
     }
 
+    /// Leaves bytes zero.
+    #[inline]
+    fn skip(&mut self, count: usize) {
+        self.len += count;
+    }
+
     /// Base 128, least significant group first.
     #[inline]
     fn put_group(&mut self, value: u64) {
@@ -394,8 +401,6 @@ fn zigzag(value: i64) -> u64 {
 /// -1 in zigzag.
 const NULL: u8 = 1;
 
-/// No bit is in use.
-const NO_ATTRIBUTES: u8 = 0;
 const SIZE_OF_ATTRIBUTES: usize = 1;
 
 /// The count of no headers.

@@ -116,7 +116,8 @@ impl MemoryRecordsBuilder {
         &mut self,
         record: &PlacedRecord<'_, H>,
     ) -> Result<u32, KafkaError> {
-        if self.closed || !self.can_take(record) {
+        let is_legal = record.timestamp() >= NO_TIMESTAMP;
+        if self.closed || !is_legal || record.size() > self.spare_capacity() {
             return Err(self.refusal(record.timestamp(), record.size()));
         }
         Ok(self.write(record))
@@ -132,8 +133,9 @@ impl MemoryRecordsBuilder {
         if self.count == 0 {
             return None;
         }
+        debug_assert!(record.timestamp >= NO_TIMESTAMP, "`send` refuses it");
         let record = self.place(record);
-        if !self.has_room_for(record.size()) || !self.can_take(&record) {
+        if !self.has_room_for(record.size()) || record.size() > self.spare_capacity() {
             return None;
         }
         Some(Joined {
@@ -141,11 +143,6 @@ impl MemoryRecordsBuilder {
             size: record.size(),
             fills: self.write_limit <= self.estimated_size(),
         })
-    }
-
-    #[inline]
-    fn can_take<H: RecordHeader>(&self, record: &PlacedRecord<'_, H>) -> bool {
-        record.timestamp() >= NO_TIMESTAMP && record.size() <= self.spare_capacity()
     }
 
     #[inline(always)]

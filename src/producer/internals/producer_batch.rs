@@ -25,7 +25,7 @@ use crate::producer::record_metadata::RecordMetadata;
 use crate::record::compression::CompressorPool;
 use crate::record::default_record::RecordHeader;
 pub(crate) use crate::record::default_record::RecordToAppend;
-use crate::record::memory_records_builder::{Joined, SealedRecords};
+use crate::record::memory_records_builder::SealedRecords;
 
 mod delivery;
 mod open_records;
@@ -61,6 +61,15 @@ pub(crate) struct Contents {
     _incomplete: IncompleteEntry,
 }
 
+/// A record that joined a batch where that took nothing but writing it.
+pub(crate) struct JoinedRecord {
+    pub(crate) future: FutureRecordMetadata,
+    /// The bytes that it took.
+    pub(crate) size: usize,
+    /// Whether no further record should join.
+    pub(crate) fills: bool,
+}
+
 enum Records {
     Open(OpenRecords),
     Sealed(SealedRecords),
@@ -92,12 +101,16 @@ impl ProducerBatch {
         &mut self,
         record: &RecordToAppend<'_, H>,
         callback: &mut Option<Callback>,
-    ) -> Option<(FutureRecordMetadata, Joined)> {
+    ) -> Option<JoinedRecord> {
         let Records::Open(open) = &mut self.records else {
             return None;
         };
         let joined = open.builder_mut().append_where_it_fits(record)?;
-        Some((self.note(joined.index, record, callback), joined))
+        Some(JoinedRecord {
+            future: self.note(joined.index, record, callback),
+            size: joined.size,
+            fills: joined.fills,
+        })
     }
 
     /// Appends a record where the batch is open and has room; closes it where it has none, so that a smaller record

@@ -293,7 +293,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         record: &RecordToAppend<'_, Header>,
     ) -> Result<(), KafkaError> {
         let size = estimate_size_upper_bound(record);
-        if size > self.limits.max_request_size || size > self.limits.buffer_memory {
+        if size > self.limits.largest_record {
             return Err(self.too_large(&topic.name, size));
         }
         Ok(())

@@ -113,6 +113,9 @@ impl Found {
 /// Empties a serializer's buffer, and does not keep one that a single large record has needed.
 #[inline]
 pub(super) fn clear(buffer: &mut Vec<u8>) {
+    if buffer.is_empty() {
+        return;
+    }
     buffer.clear();
     if buffer.capacity() > LARGEST_KEPT_BUFFER {
         *buffer = Vec::new();

@@ -85,6 +85,10 @@ pub(super) fn assemble<K: ?Sized, V: ?Sized>(
             max_block: config.delivery.max_block,
             max_request_size: config.batching.max_request_size,
             buffer_memory: config.batching.buffer_memory,
+            largest_record: config
+                .batching
+                .max_request_size
+                .min(config.batching.buffer_memory),
             drop_timeout: config.client.drop_timeout,
         },
         plugins,

@@ -50,7 +50,7 @@ impl RecordAccumulator {
             return None;
         }
         let batch = queue.last_mut()?;
-        let (future, joined) = batch.append_where_it_fits(record, callback)?;
+        let joined = batch.append_where_it_fits(record, callback)?;
         if let Some(sticky) = sticky {
             let choose = || self.choose(topic, to.topic);
             topic
@@ -59,9 +59,9 @@ impl RecordAccumulator {
         }
         if joined.fills && partition.tell(&mut queue, None) {
             drop(queue);
-            return Some(self.wake_for(future));
+            return Some(self.wake_for(joined.future));
         }
-        Some(Ok(future))
+        Some(Ok(joined.future))
     }
 
     /// Every case: chooses a partition, opens a batch, waits for memory.
