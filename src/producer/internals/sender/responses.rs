@@ -395,9 +395,10 @@ impl<C: KafkaClient> Sender<C> {
 
     /// Gives up on a batch whose request goes on.
     pub(super) fn abandon(&self, batch: &mut ProducerBatch, now: Instant) {
-        if !planted!("expired-on-the-wire-means-not-written") {
-            batch.attempt_lost(now, "no answer so far");
+        if planted!("expired-on-the-wire-means-not-written") {
+            batch.attempt_refused(now, "no answer so far");
         }
+        batch.attempt_lost(now, "no answer so far");
         self.with_manager(batch, |manager, id| manager.handle_abandoned(id));
     }
 

@@ -172,7 +172,7 @@ impl TransactionManager {
             Some(transactional) if was_v2 => transactional.version = transactional.offered,
             _ => (),
         }
-        if next == identity || planted!("numbers-go-on-in-a-new-epoch") {
+        if next == identity {
             self.close_gaps();
         } else {
             self.forget_sequences();

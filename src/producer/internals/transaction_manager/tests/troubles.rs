@@ -75,6 +75,20 @@ fn the_first_partitions_wait_20_ms_for_the_last_transaction() {
     assert_eq!(wait(&core), Duration::from_millis(100));
 }
 
+/// KAFKA-5251: the abort asks for what may have reached the coordinator, and for nothing new.
+#[test]
+fn an_abort_cancels_partitions_that_no_coordinator_was_told_of() {
+    let mut core = Core::adding_partition();
+    core.manager.maybe_add_partition(&other());
+    core.refuse(ErrorKind::ConcurrentTransactions);
+    let abort = core.abort();
+    assert_eq!(core.poll_partitions(), [tp()]);
+    core.answer(added(&[tp()]));
+    assert!(!core.poll_end());
+    core.answer(TxnResponse::Ended(None));
+    assert!(is_ok(abort.collect()));
+}
+
 /// Java: `TransactionManagerTest.testProducerFencedException..`, `testInvalidProducerEpochConvertToProducerFenced..`.
 /// Scenario: TX12.
 #[test]
