@@ -31,7 +31,7 @@ fn main() {
 }
 
 fn idle_producer() {
-    let broker = Broker::start(PARTITIONS);
+    let mut broker = Broker::start(PARTITIONS);
     let producer =
         KafkaProducer::<[u8], [u8]>::from_properties([("bootstrap.servers", broker.address())])
             .expect("a legal configuration");
@@ -40,6 +40,7 @@ fn idle_producer() {
         let _sent = producer.send(record).expect("room comes in time");
     }
     producer.flush().expect("the broker answers");
+    assert_eq!(broker.totals()["records"], PARTITIONS as u64, "records");
     idle(Duration::from_secs(1));
     let threads = background_threads();
     println!("background threads: {}", threads.len());

@@ -70,7 +70,7 @@ fn send_all(producer: &KafkaProducer<[u8], [u8]>, count: u32) {
 
 /// One partition, no key.
 fn throughput() {
-    let broker = Broker::start(1);
+    let mut broker = Broker::start(1);
     let producer = producer(&broker.address(), &[]);
     send_all(&producer, RECORDS / 4);
     let (mut all_threads, mut caller) = (Vec::new(), Vec::new());
@@ -81,6 +81,8 @@ fn throughput() {
         all_threads.push((process_cpu_time() - before.0).as_secs_f64() * per_record);
         caller.push((thread_cpu_time() - before.1).as_secs_f64() * per_record);
     }
+    let sent = u64::from(RECORDS / 4) + RUNS as u64 * u64::from(RECORDS);
+    assert_eq!(broker.totals()["records"], sent, "records at the broker");
     let (all_threads, caller) = (median(&mut all_threads), median(&mut caller));
     println!(
         "send: {caller:.0} ns of CPU a record on the calling thread ({})",

@@ -2,8 +2,9 @@
 //!
 //! It runs in a process of its own (the benchmark starts itself again), so that its work never counts as the producer's.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 #[path = "discarding.rs"]
 mod discarding;
@@ -13,6 +14,7 @@ pub(crate) use discarding::serve;
 /// A discarding broker in a process of its own, ended when this is dropped.
 pub(crate) struct Broker {
     process: Child,
+    output: BufReader<ChildStdout>,
     port: u16,
 }
 
@@ -28,13 +30,14 @@ impl Broker {
             .stdout(Stdio::piped())
             .spawn()
             .expect("the broker starts");
+        let mut output = BufReader::new(process.stdout.take().expect("piped"));
         let mut line = String::new();
-        let output = process.stdout.take().expect("piped");
-        BufReader::new(output)
+        output
             .read_line(&mut line)
             .expect("the broker says its port");
         Self {
             process,
+            output,
             port: line.trim().parse().expect("a port"),
         }
     }
@@ -42,6 +45,24 @@ impl Broker {
     /// What a producer connects to.
     pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// What has arrived so far: `requests`, `batches`, `records`, `bytes`.
+    pub(crate) fn totals(&mut self) -> BTreeMap<String, u64> {
+        let mut input = self.process.stdin.as_ref().expect("piped");
+        input.write_all(b"totals\n").expect("the broker listens");
+        let mut line = String::new();
+        self.output
+            .read_line(&mut line)
+            .expect("the broker answers");
+        let pairs = line.trim().trim_matches(['{', '}']).split(',');
+        let pairs = pairs.filter_map(|pair| pair.split_once(':'));
+        pairs
+            .map(|(name, count)| {
+                let count = count.parse().expect("a number");
+                (name.trim_matches('"').to_owned(), count)
+            })
+            .collect()
     }
 }
 

@@ -1,4 +1,4 @@
-// The client program for the Java producer: see src/lib.rs for the conversation with the runner.
+// The client program for the Java producer: see ../harness/src/lib.rs for the conversation with the runner.
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.nio.file.Files;

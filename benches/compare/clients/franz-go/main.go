@@ -1,4 +1,4 @@
-// The client program for franz-go: see ../../src/lib.rs for the conversation with the runner.
+// The client program for franz-go: see ../../harness/src/lib.rs for the conversation with the runner.
 package main
 
 import (

@@ -8,6 +8,11 @@ use crate::{Producer, Settings};
 
 /// Runs the workload whenever the runner asks, until it hangs up.
 pub fn converse(settings: &Settings, version: &str, producer: &impl Producer) {
+    // A thread that panics ends the program: the runner sees that at once.
+    std::panic::set_hook(Box::new(|panic| {
+        eprintln!("{panic}");
+        std::process::exit(101);
+    }));
     let mut workload = Workload::new(settings);
     say(&format!("ready {version}"));
     for line in std::io::stdin().lock().lines() {
