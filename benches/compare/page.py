@@ -170,7 +170,7 @@ It needs Linux, Rust and Python 3.8. Java with Maven, Go and pip each bring a pr
 
 ## Counts
 
-What can be counted instead of timed is held by CI within 3 %: `benches/compare/counts.txt` says what is expected.
+What can be counted instead of timed has its expected value in `benches/compare/counts.txt`; what grew by more than 3 % fails.
 
 {counts}
 ```sh
