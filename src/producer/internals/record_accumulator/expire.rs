@@ -26,12 +26,14 @@ impl RecordDrainer {
             if queue.expiry_timer == Some(timer.at) {
                 queue.expiry_timer = None;
             }
+            if planted!("queued-batches-never-expire") {
+                continue;
+            }
             let before = expired.len();
             let timeout = self.delivery_timeout();
             while queue
                 .head()
                 .is_some_and(|head| head.is_expired(timeout, now))
-                && !planted!("queued-batches-never-expire")
             {
                 expired.extend(queue.pop_front());
             }
