@@ -206,7 +206,7 @@ fn every_call_about_transactions_ends_at_its_limit() {
     assert!(future.is_done());
 
     producer.begin_transaction().unwrap();
-    let _ = world.send(0);
+    drop(world.send(0));
     assert_eq!(
         times_out(&time, || producer.commit_transaction()),
         max_block(700)
