@@ -48,12 +48,26 @@ pub(super) struct App {
 
 enum State {
     Ready,
-    Paused { until: Micros },
-    Sending { record: RecordPlan, since: Micros },
-    Getting { entry: usize },
-    Flushing { flush: Flush, deadline: Micros },
+    Paused {
+        until: Micros,
+    },
+    /// Tries again at that time, and not whenever something else happens to this thread.
+    Sending {
+        record: RecordPlan,
+        since: Micros,
+        again: Micros,
+    },
+    Getting {
+        entry: usize,
+    },
+    Flushing {
+        flush: Flush,
+        deadline: Micros,
+    },
     Calling(Calling),
-    Closing { deadline: Micros },
+    Closing {
+        deadline: Micros,
+    },
     Done,
 }
 
@@ -129,7 +143,7 @@ impl Apps {
                 State::Done => return None,
                 State::Ready => "is ready".to_owned(),
                 State::Paused { until } => format!("pauses until {until}"),
-                State::Sending { record, since } => {
+                State::Sending { record, since, .. } => {
                     format!("sends {:x} since {since}", record.id)
                 }
                 State::Getting { entry } => {
@@ -173,9 +187,11 @@ impl Apps {
                     None => State::Done,
                 },
                 State::Paused { until } if now >= until => State::Ready,
-                State::Sending { record, since } => {
-                    self.send(number, record, since, producer, around)
-                }
+                State::Sending {
+                    record,
+                    since,
+                    again,
+                } if now >= again => self.send(number, record, since, producer, around),
                 State::Getting { entry } if self.journal[entry].future.is_done() => State::Ready,
                 State::Flushing {
                     mut flush,
@@ -205,7 +221,11 @@ impl Apps {
     ) -> State {
         let now = around.net.now();
         match op {
-            Op::Send(record) => State::Sending { record, since: now },
+            Op::Send(record) => State::Sending {
+                record,
+                since: now,
+                again: now,
+            },
             Op::Get => match self.apps[number].last_sent {
                 Some(entry) => self.get(number, entry, around),
                 None => State::Ready,
@@ -472,11 +492,13 @@ fn send_later(
     let now = around.net.now();
     let patience = ((now - since) / 4).min(ms(200));
     let again = now + patience + around.net.rng.u64(ms(1)..ms(5));
-    around
-        .net
-        .queue
-        .push(again.min(deadline), Event::App(number));
-    State::Sending { record, since }
+    let again = again.min(deadline);
+    around.net.queue.push(again, Event::App(number));
+    State::Sending {
+        record,
+        since,
+        again,
+    }
 }
 
 pub(super) fn key_of(key: u8) -> Vec<u8> {

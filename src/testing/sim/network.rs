@@ -87,6 +87,7 @@ pub(super) struct ClientEnd {
 #[derive(Debug)]
 pub(super) struct ServerEnd {
     pub(super) is_open: bool,
+    was_open: bool,
     /// A request is being handled, and the next one waits.
     pub(super) is_busy: bool,
     pub(super) is_scheduled: bool,
@@ -192,6 +193,7 @@ impl Net {
             },
             server: ServerEnd {
                 is_open: false,
+                was_open: false,
                 is_busy: false,
                 is_scheduled: false,
                 received: ReceiveBuffer::new(LARGEST_FRAME),
@@ -226,12 +228,13 @@ impl Net {
         let Some(conn) = self.conns.get_mut(id) else {
             return;
         };
-        if conn.server.is_open || conn.to_broker.is_cut {
+        if conn.server.was_open || conn.to_broker.is_cut {
             // The second copy of an attempt: the broker knows the connection, or had it and lost it.
             return;
         }
         let answer = if runs && pair.refuses_until <= now {
             conn.server.is_open = true;
+            conn.server.was_open = true;
             Event::Established(id)
         } else {
             conn.to_broker.is_cut = true;
