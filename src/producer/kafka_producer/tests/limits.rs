@@ -82,12 +82,18 @@ fn news_that_does_not_help_gives_no_more_time_to_wait() {
     drop(pretence);
 }
 
-/// A producer whose buffer has no room for another record of this size.
-fn full(settings: &[(&str, &str)]) -> (Fixture, ProducerRecord<'static, [u8; 1], [u8; 12_000]>) {
-    let memory = [("buffer.memory", "16384"), ("max.block.ms", "700")];
+/// A producer that has this much memory and knows its topic.
+fn with_memory(bytes: &str, settings: &[(&str, &str)]) -> Fixture {
+    let memory = [("buffer.memory", bytes), ("max.block.ms", "700")];
     let settings: Vec<_> = memory.iter().chain(settings).copied().collect();
     let fixture = Fixture::new(&settings);
     fixture.know(1);
+    fixture
+}
+
+/// A producer whose buffer has no room for another record of this size.
+fn full(settings: &[(&str, &str)]) -> (Fixture, ProducerRecord<'static, [u8; 1], [u8; 12_000]>) {
+    let fixture = with_memory("16384", settings);
     let large = ProducerRecord::new(TOPIC, *b"k", [0_u8; 12_000]);
     let producer = &fixture.producer;
     assert!(!producer.send(large.clone()).unwrap().is_done());
@@ -260,7 +266,7 @@ fn whatever_happens_during_a_wait_it_never_outlasts_its_limit() {
     let limit = Duration::from_millis(700);
     let mut timeouts = 0;
     for seed in 0..300 {
-        let fixture = Rc::new(full(&[]).0);
+        let fixture = Rc::new(with_memory("16384", &[]));
         let (world, start) = (Rc::clone(&fixture), fixture.time.elapsed());
         let mut random = fastrand::Rng::with_seed(seed);
         let pretence = pretend::waits(move |until| {
