@@ -57,6 +57,7 @@ impl Attributes {
     }
 
     /// Whether the batch is part of a transaction.
+    #[cfg(feature = "embedded-broker")]
     pub(crate) fn is_transactional(self) -> bool {
         self.0 & Self::TRANSACTIONAL != 0
     }

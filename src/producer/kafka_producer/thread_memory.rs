@@ -49,7 +49,7 @@ impl ThreadMemory {
     /// new one.
     #[inline]
     pub(super) fn lend() -> Lent {
-        Lent(MEMORY.take())
+        Lent(MEMORY.with(Cell::take))
     }
 }
 
@@ -63,7 +63,8 @@ impl Lent {
 impl Drop for Lent {
     #[inline]
     fn drop(&mut self) {
-        if let Some(of_user_code) = MEMORY.replace(self.0.take()) {
+        let back = self.0.take();
+        if let Some(of_user_code) = MEMORY.with(|own| own.replace(back)) {
             drop(of_user_code);
         }
     }
