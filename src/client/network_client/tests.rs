@@ -14,6 +14,7 @@ mod timeouts;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::client::api_versions::ApiVersions;
@@ -59,9 +60,9 @@ impl MetadataHandle for Arc<SharedMetadata> {
     }
 }
 
-/// Names that a test gives addresses to.
+/// Names that a test gives addresses to, and whether they are looked up on a thread of their own.
 #[derive(Debug)]
-struct MockHostResolver(Mutex<Vec<SocketAddr>>);
+struct MockHostResolver(Mutex<Vec<SocketAddr>>, AtomicBool);
 
 impl HostResolver for MockHostResolver {
     fn resolve(&self, host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
@@ -73,7 +74,7 @@ impl HostResolver for MockHostResolver {
     }
 
     fn may_block(&self) -> bool {
-        false
+        self.1.load(Ordering::SeqCst)
     }
 }
 
@@ -135,7 +136,8 @@ impl Fixture {
     fn bootstrapped(servers: Vec<Node>, config: NetworkClientConfig) -> Self {
         let time = MockTime::shared();
         let network = MockSelector::new(Arc::clone(&time));
-        let resolver = Arc::new(MockHostResolver(Mutex::new(Rank::Leaf, Vec::new())));
+        let names = Mutex::new(Rank::Leaf, Vec::new());
+        let resolver = Arc::new(MockHostResolver(names, AtomicBool::new(false)));
         let metadata = Metadata::new(&metadata_config(), servers);
         let metadata = Arc::new(SharedMetadata(Mutex::new(Rank::Leaf, metadata)));
         let api_versions = Arc::new(ApiVersions::new());

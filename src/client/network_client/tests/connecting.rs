@@ -31,6 +31,27 @@ fn a_name_that_cannot_be_resolved_is_a_failed_attempt() {
     );
 }
 
+/// Java looks names up on the I/O thread.
+#[test]
+fn a_name_that_is_looked_up_elsewhere_leads_to_a_connection_or_a_failed_attempt() {
+    for address in [Some(address(7)), None] {
+        let mut fixture = Fixture::new(1);
+        fixture.resolver.1.store(true, Ordering::SeqCst);
+        fixture.resolver.0.lock().extend(address);
+        let broker = Node::new(7, "kafka.example", 9092);
+        let now = fixture.now();
+        assert!(!fixture.client.ready(&broker, now));
+        assert!(!fixture.client.connection_failed(&broker));
+        while fixture.network.connects().is_empty() && !fixture.client.connection_failed(&broker) {
+            fixture.pass();
+            std::thread::yield_now();
+        }
+        let expected: Vec<_> = address.map(|at| (NodeId(7), at)).into_iter().collect();
+        assert_eq!(fixture.network.connects(), expected);
+        assert_eq!(fixture.client.connection_failed(&broker), address.is_none());
+    }
+}
+
 /// Java: `NetworkClientTest.testApiVersionsRequest`. Scenario: N07.
 #[test]
 fn a_node_is_ready_when_it_has_told_its_versions() {

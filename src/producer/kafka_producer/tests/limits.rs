@@ -48,6 +48,9 @@ fn a_wait_for_metadata_ends_at_its_limit() {
     let producer = &fixture.producer;
     let send = || refused(producer.send(record()));
     assert_eq!(times_out(&fixture.time, send), max_block(700));
+    let own = Duration::from_millis(50);
+    let send = || refused(producer.send_timeout(record(), own));
+    assert_eq!(times_out(&fixture.time, send), max_block(50));
     let partitions = || producer.partitions_for("another");
     assert_eq!(times_out(&fixture.time, partitions), max_block(700));
     fixture.know(1);

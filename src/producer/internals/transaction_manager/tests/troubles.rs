@@ -186,6 +186,34 @@ fn after_a_lost_batch_the_next_transaction_has_a_new_epoch() {
     assert_eq!(next, (NEXT_EPOCH, Sequence(0)));
 }
 
+/// Batches behind a gap can only be sent under other numbers, which is another transaction.
+#[test]
+fn missing_numbers_set_the_open_transaction_back() {
+    for is_committing in [false, true] {
+        let mut core = Core::with_partition(V2);
+        core.manager.assign_sequence(&tp(), 1);
+        core.manager.handle_completed(batch(&tp(), 0));
+        core.manager.assign_sequence(&tp(), 1);
+        core.manager.assign_sequence(&tp(), 1);
+        core.has_incomplete = true;
+        let commit = is_committing.then(|| core.manager.begin_commit().expect("commit"));
+        assert!(core.manager.poll_gaps().is_empty());
+        core.manager.handle_reenqueued(batch(&tp(), 2));
+        core.manager.handle_failed(batch(&tp(), 1), false);
+        assert_eq!(core.manager.poll_gaps(), [tp()]);
+        core.has_incomplete = false;
+        if let Some(commit) = commit {
+            let error = commit.collect().expect("done").expect_err("a gap");
+            assert!(error.is_abortable(), "{error}");
+        } else {
+            let error = core.manager.begin_commit().expect_err("a gap");
+            assert!(error.is_abortable(), "{error}");
+        }
+        core.manager.begin_abort().expect("abort");
+        assert!(!core.poll_end());
+    }
+}
+
 /// Java: `TransactionManagerTest.testTransitionToFatalErrorWhenRetriedBatchIsExpired`. Scenario: TX14.
 #[test]
 fn without_epochs_on_demand_a_lost_batch_is_fatal_and_a_refused_one_is_not() {

@@ -1,7 +1,12 @@
 //! Odd answers to the requests of transactions: a commit that is reported as done was acknowledged as done.
 
+#[cfg(not(shuttle))]
+use std::{cell::RefCell, rc::Rc};
+
 use super::*;
 use crate::common::cluster::TopicPartition;
+#[cfg(not(shuttle))]
+use crate::common::sync::pretend;
 use crate::producer::consumer_group_metadata::ConsumerGroupMetadata;
 use crate::producer::internals::transaction_manager::GroupOffsets;
 use crate::producer::internals::transactional_request_result::TransactionalRequestResult;
@@ -207,6 +212,35 @@ fn versions_follow_the_transaction_version_of_the_cluster() {
     assert_eq!(world.versions(ApiKeys::Produce), [13]);
     assert_eq!(world.versions(ApiKeys::TxnOffsetCommit), [5]);
     assert_eq!(world.versions(ApiKeys::EndTxn), [5]);
+}
+
+/// The I/O half works whenever the application waits.
+#[cfg(not(shuttle))]
+#[test]
+fn work_whose_commit_fails_is_aborted_and_its_error_kept() {
+    let mut world = World::transactional(2).changed(ApiKeys::Produce, |body| {
+        let ResponseBody::Produce(body) = body else {
+            panic!("{body:?}");
+        };
+        let refused = &mut body.responses[0].partition_responses[0];
+        refused.error_code = Errors::InvalidRecord.code();
+    });
+    world.init().unwrap();
+    let producer = world.stepped.producer.clone();
+    let world = Rc::new(RefCell::new(world));
+    let io = Rc::clone(&world);
+    let pretence = pretend::waits(move |_| {
+        io.borrow_mut().step();
+        false
+    });
+    let send = |transaction: &KafkaProducer<[u8], [u8]>| transaction.send(record());
+    let error = producer.in_transaction(send).unwrap_err();
+    assert!(error.is_abortable(), "{error}");
+    let sent = producer.in_transaction(send).unwrap();
+    assert!(sent.is_done());
+    drop(pretence);
+    let ends = RefCell::borrow(&world).ends_asked();
+    assert_eq!(ends, 2, "an abort and a commit");
 }
 
 /// Scenario: SN21.
