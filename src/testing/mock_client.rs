@@ -9,6 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::client::api_versions::ApiVersions;
 use crate::client::client_request::{
     ClientRequest, ClientResponse, Outcome, RequestBuilder, RequestFailure,
 };
@@ -19,6 +20,9 @@ use crate::common::kafka_error::KafkaError;
 use crate::common::sync::{Mutex, MutexGuard, Rank};
 use crate::common::time::Time;
 use crate::protocol::ApiKeys;
+use crate::protocol::messages::api_versions::{
+    ApiVersion, ApiVersionsResponse, FinalizedFeatureKey,
+};
 use crate::protocol::requests::{RequestBody, ResponseBody};
 use crate::testing::mock_time::MockTime;
 
@@ -398,4 +402,27 @@ fn disconnected(reason: &str) -> RequestFailure {
 
 fn remaining(until: Option<Instant>, now: Instant) -> Duration {
     until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+}
+
+/// What the brokers 0 to 2 say about themselves: which version their transactions have.
+pub(crate) fn api_versions(transaction_version: i16) -> Arc<ApiVersions> {
+    let versions = ApiVersions::new();
+    let response = ApiVersionsResponse {
+        api_keys: vec![ApiVersion {
+            api_key: ApiKeys::InitProducerId.id(),
+            min_version: 0,
+            max_version: 5,
+        }],
+        finalized_features_epoch: 1,
+        finalized_features: vec![FinalizedFeatureKey {
+            name: "transaction.version".to_owned(),
+            max_version_level: transaction_version,
+            min_version_level: 0,
+        }],
+        ..Default::default()
+    };
+    for node in 0..3 {
+        versions.update(NodeId(node), &response);
+    }
+    Arc::new(versions)
 }

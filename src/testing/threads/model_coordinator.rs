@@ -8,17 +8,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::client::api_versions::ApiVersions;
-use crate::common::cluster::{NodeId, ProducerIdAndEpoch};
-use crate::protocol::ApiKeys;
+use crate::common::cluster::ProducerIdAndEpoch;
 use crate::protocol::errors::Errors;
 use crate::protocol::messages::add_offsets_to_txn::AddOffsetsToTxnResponse;
 use crate::protocol::messages::add_partitions_to_txn::{
     AddPartitionsToTxnPartitionResult, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse,
     AddPartitionsToTxnTopicResult,
-};
-use crate::protocol::messages::api_versions::{
-    ApiVersion, ApiVersionsResponse, FinalizedFeatureKey,
 };
 use crate::protocol::messages::end_txn::{EndTxnRequest, EndTxnResponse};
 use crate::protocol::messages::find_coordinator::{
@@ -224,27 +219,6 @@ impl ModelCoordinator {
         }
         response
     }
-}
-
-/// What the broker says about itself: which version its transactions have.
-pub(crate) fn api_versions(transaction_version: i16) -> Arc<ApiVersions> {
-    let versions = ApiVersions::new();
-    let response = ApiVersionsResponse {
-        api_keys: vec![ApiVersion {
-            api_key: ApiKeys::InitProducerId.id(),
-            min_version: 0,
-            max_version: 5,
-        }],
-        finalized_features_epoch: 1,
-        finalized_features: vec![FinalizedFeatureKey {
-            name: "transaction.version".to_owned(),
-            max_version_level: transaction_version,
-            min_version_level: 0,
-        }],
-        ..Default::default()
-    };
-    versions.update(NodeId(0), &response);
-    Arc::new(versions)
 }
 
 fn coordinator(version: i16, asked: &FindCoordinatorRequest) -> FindCoordinatorResponse {

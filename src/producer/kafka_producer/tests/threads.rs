@@ -10,8 +10,9 @@ use crate::common::kafka_thread;
 use crate::common::sync::model::Deadlines;
 use crate::producer::internals::sender::Transactions;
 use crate::producer::kafka_producer::wiring::new_transaction_manager;
+use crate::testing::mock_client::api_versions;
 use crate::testing::threads::model_client::{ModelClient, PARTITIONS, TOPIC, Written, publish};
-use crate::testing::threads::model_coordinator::{Fates, api_versions};
+use crate::testing::threads::model_coordinator::Fates;
 use crate::testing::threads::{Notes, explore};
 
 mod closing;

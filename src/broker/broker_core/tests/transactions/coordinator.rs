@@ -304,12 +304,7 @@ fn a_marker_waits_until_its_partition_has_a_leader() {
         .topics
         .create("t", &plan)
         .expect("a legal plan");
-    let coordinator = fixture.coordinator(KeyType::Transaction, ID);
-    let topics = &fixture.core.topics;
-    let leader = |partition| topics.partition("t", partition)?.current().leader;
-    let other = (0..3).find(|partition| leader(*partition) != Some(NodeId(coordinator)));
-    let partition = other.expect("one of three");
-    let leader = leader(partition).expect("led");
+    let (partition, leader) = led_elsewhere(&mut fixture);
     let now = fixture.now.monotonic;
 
     fixture.core.coordinators.settings.marker_delay = Duration::from_millis(1);
@@ -337,17 +332,28 @@ fn a_marker_waits_until_its_partition_has_a_leader() {
     assert_eq!(fixture.init(None).error_code, NONE);
 }
 
+/// A partition, and its leader, which is not the coordinator.
+fn led_elsewhere(fixture: &mut Fixture) -> (i32, NodeId) {
+    let coordinator = NodeId(fixture.coordinator(KeyType::Transaction, ID));
+    let topics = &fixture.core.topics;
+    let led = |partition| {
+        Some((
+            partition,
+            topics.partition("t", partition)?.current().leader?,
+        ))
+    };
+    let mut elsewhere = (0..3)
+        .filter_map(led)
+        .filter(|(_, leader)| *leader != coordinator);
+    elsewhere.next().expect("one of three")
+}
+
 /// Written before that, it would stand in the log of a follower, where no copy can overwrite it.
 #[test]
 fn a_marker_waits_until_the_new_leader_has_heard_of_its_election() {
     let mut fixture = Fixture::new();
     let news = Duration::from_millis(100);
-    let coordinator = fixture.coordinator(KeyType::Transaction, ID);
-    let topics = &fixture.core.topics;
-    let leader = |partition| topics.partition("t", partition)?.current().leader;
-    let other = (0..3).find(|partition| leader(*partition) != Some(NodeId(coordinator)));
-    let partition = other.expect("one of three");
-    let leader = leader(partition).expect("led");
+    let (partition, leader) = led_elsewhere(&mut fixture);
     let mut producer = fixture.producer(Speaks::Version2);
     fixture.join_and_write(producer, partition, 0);
     fixture.core.topics.set_timings(Timings {
@@ -380,12 +386,7 @@ fn a_marker_waits_until_the_new_leader_has_heard_of_its_election() {
 #[test]
 fn a_transaction_is_complete_only_when_every_replica_in_sync_has_the_marker() {
     let mut fixture = Fixture::new();
-    let coordinator = fixture.coordinator(KeyType::Transaction, ID);
-    let topics = &fixture.core.topics;
-    let leader = |partition| topics.partition("t", partition)?.current().leader;
-    let other = (0..3).find(|partition| leader(*partition) != Some(NodeId(coordinator)));
-    let partition = other.expect("one of three");
-    let leader = leader(partition).expect("led");
+    let (partition, leader) = led_elsewhere(&mut fixture);
     let mut producer = fixture.producer(Speaks::Version2);
     fixture.join_and_write(producer, partition, 0);
     fixture.pass(Duration::from_secs(1));

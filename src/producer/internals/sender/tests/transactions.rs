@@ -1,7 +1,6 @@
 //! Transactions through whole passes: what is sent when, and what becomes of batches.
 
 use super::*;
-use crate::client::api_versions::ApiVersions;
 use crate::common::cluster::TopicPartition;
 use crate::common::error_kind::ErrorKind;
 use crate::producer::consumer_group_metadata::ConsumerGroupMetadata;
@@ -13,13 +12,10 @@ use crate::protocol::messages::add_offsets_to_txn::AddOffsetsToTxnResponse;
 use crate::protocol::messages::add_partitions_to_txn::{
     AddPartitionsToTxnPartitionResult, AddPartitionsToTxnResponse, AddPartitionsToTxnTopicResult,
 };
-use crate::protocol::messages::api_versions::{
-    ApiVersion, ApiVersionsResponse, FinalizedFeatureKey,
-};
 use crate::protocol::messages::end_txn::EndTxnResponse;
 use crate::protocol::messages::find_coordinator::{Coordinator, FindCoordinatorResponse};
 use crate::protocol::requests::ResponseBody;
-use crate::testing::mock_client::SentRequest;
+use crate::testing::mock_client::{SentRequest, api_versions};
 
 pub(super) const COORDINATOR: NodeId = NodeId(2);
 pub(super) const V1: i16 = 1;
@@ -207,29 +203,6 @@ impl Txn {
             other => panic!("not an end: {other:?}"),
         }
     }
-}
-
-/// What every broker says about itself.
-fn api_versions(level: i16) -> Arc<ApiVersions> {
-    let versions = ApiVersions::new();
-    let response = ApiVersionsResponse {
-        api_keys: vec![ApiVersion {
-            api_key: ApiKeys::InitProducerId.id(),
-            min_version: 0,
-            max_version: 5,
-        }],
-        finalized_features_epoch: 1,
-        finalized_features: vec![FinalizedFeatureKey {
-            name: "transaction.version".to_owned(),
-            max_version_level: level,
-            min_version_level: 0,
-        }],
-        ..Default::default()
-    };
-    for node in 0..3 {
-        versions.update(NodeId(node), &response);
-    }
-    Arc::new(versions)
 }
 
 pub(super) fn is_ok(pending: &Pending) -> bool {
