@@ -113,3 +113,7 @@ impl ClientWaker {
         self.0.wakeup();
     }
 }
+
+/// A node that is merely slow must not bring about a storm of questions to the others: whoever suspects one asks no more
+/// often than this.
+pub(crate) const QUESTION_INTERVAL: Duration = Duration::from_secs(1);

@@ -7,6 +7,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::client::kafka_client::QUESTION_INTERVAL;
 use crate::common::cluster::NodeId;
 use crate::common::fast_hash::FastMap;
 use crate::common::planted::planted;
@@ -181,8 +182,6 @@ impl Usual {
         self.smoothed + (self.deviation * 4).max(self.smoothed / 2)
     }
 }
-
-const QUESTION_INTERVAL: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

@@ -7,10 +7,10 @@
 //! Threads: the I/O thread. Locks: TransactionManager.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::client::client_request::Outcome;
-use crate::client::kafka_client::KafkaClient;
+use crate::client::kafka_client::{KafkaClient, QUESTION_INTERVAL};
 use crate::common::cluster::NodeId;
 use crate::producer::internals::sender::Sender;
 use crate::producer::internals::sender::txn_requests::{builder, read};
@@ -39,7 +39,7 @@ impl Whereabouts {
         asked.is_some_and(|question| question.correlation_id == correlation_id)
     }
 
-    /// When to ask, if not now. A coordinator that is merely slow must not bring about a storm of questions.
+    /// When to ask, if not now.
     fn next_question(&self, now: Instant) -> Option<Instant> {
         let next = self.last_asked.map(|at| at + QUESTION_INTERVAL);
         next.filter(|at| now < *at)
@@ -134,5 +134,3 @@ impl<C: KafkaClient> Sender<C> {
         nodes.filter(|node| self.client.is_suspect(*node)).collect()
     }
 }
-
-const QUESTION_INTERVAL: Duration = Duration::from_secs(1);
