@@ -200,6 +200,11 @@ impl ProducerBatch {
         }
     }
 
+    /// Whether anything runs when it is done.
+    pub(crate) fn has_callbacks(&self) -> bool {
+        !self.contents.callbacks.is_empty()
+    }
+
     /// Whether somebody waits for it.
     pub(crate) fn is_wanted(&self) -> bool {
         self.result.is_wanted()

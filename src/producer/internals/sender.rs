@@ -22,6 +22,7 @@ use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::producer_metadata::ProducerMetadata;
 use crate::producer::internals::record_accumulator::RecordDrainer;
 use crate::producer::internals::sender::control::Phase;
+use crate::producer::internals::sender::held_completions::HeldCompletions;
 use crate::producer::internals::sender::in_flight_batches::InFlightBatches;
 use crate::producer::internals::sender::leader_moves::LeaderMoves;
 use crate::producer::internals::sender::transactional::TxnQuestions;
@@ -35,6 +36,7 @@ mod control;
 mod errors;
 mod frozen_coordinators;
 mod frozen_leaders;
+mod held_completions;
 mod in_flight_batches;
 #[cfg(test)]
 mod invariants;
@@ -82,6 +84,7 @@ pub(crate) struct Sender<C> {
     time: Arc<dyn Time>,
     control: Arc<SenderControl>,
     in_flight: InFlightBatches,
+    held: HeldCompletions,
     leader_moves: LeaderMoves,
     /// Exists where the producer has a `transactional.id`.
     transactions: Option<Transactions>,
@@ -113,6 +116,7 @@ impl<C: KafkaClient> Sender<C> {
             time: parts.time,
             control: parts.control,
             in_flight: InFlightBatches::default(),
+            held: HeldCompletions::default(),
             leader_moves: LeaderMoves::default(),
             transactions: None,
             txn_questions: TxnQuestions::default(),
@@ -187,6 +191,7 @@ impl<C: KafkaClient> Sender<C> {
         self.abort_in_flight(reason, Keep::ForReport, now);
         let queued = self.accumulator.abort_incomplete();
         self.abort(queued, reason, Keep::ForReport, now);
+        self.tell_all_held();
         self.metadata.close();
         self.client.close();
     }
@@ -223,6 +228,7 @@ impl<C: KafkaClient> Sender<C> {
             self.handle_response(response, now);
         }
         self.responses = responses;
+        self.tell_held();
         polled
     }
 
@@ -231,6 +237,7 @@ impl<C: KafkaClient> Sender<C> {
         self.abort_in_flight(reason, Keep::Nothing, now);
         let queued = self.accumulator.take_all();
         self.abort(queued, reason, Keep::Nothing, now);
+        self.tell_all_held();
     }
 
     fn abort_in_flight(&mut self, reason: &KafkaError, keep: Keep, now: Instant) {

@@ -92,6 +92,12 @@ impl TxnPartitionEntry {
         self.in_flight.front().map(|batch| batch.first)
     }
 
+    /// Whether an earlier batch is open, and not given up to its owner.
+    pub(crate) fn has_earlier(&self, first: Sequence) -> bool {
+        let mut earlier = self.in_flight.iter().take_while(|b| b.first < first);
+        earlier.any(|b| b.place != Place::Abandoned)
+    }
+
     /// Whether one more batch may get a number now.
     pub(crate) fn takes_new_batch(&self) -> bool {
         // A broker that does not know us yet takes any first number, so a later batch must not overtake the first one

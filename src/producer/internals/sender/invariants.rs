@@ -9,7 +9,8 @@ use crate::common::kafka_error::Persisted;
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::sender::Sender;
 use crate::producer::internals::sender::in_flight_batches::Place;
-use crate::producer::internals::transaction_manager::OutstandingBatch;
+use crate::producer::internals::sender::responses::batch_id;
+use crate::producer::internals::transaction_manager::{OutstandingBatch, TransactionManager};
 use crate::producer::internals::txn_partition_entry::Place as EntryPlace;
 
 impl<C> Sender<C> {
@@ -38,6 +39,7 @@ impl<C> Sender<C> {
         }
         // After the end nobody keeps the books any more.
         if !is_over {
+            self.check_held_completions(&manager.lock());
             sort(&mut known);
             sort(&mut found);
             assert_eq!(
@@ -70,6 +72,16 @@ impl<C> Sender<C> {
             }
         });
         numbered
+    }
+
+    /// What is acknowledged and not told waits for something that is open.
+    fn check_held_completions(&self, manager: &TransactionManager) {
+        for batch in self.held.batches() {
+            assert!(
+                batch_id(batch).is_some_and(|id| manager.has_earlier(id)),
+                "it is acknowledged and waits for nothing: {batch:?}"
+            );
+        }
     }
 
     fn check_held(&self) {

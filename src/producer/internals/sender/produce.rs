@@ -67,6 +67,7 @@ impl<C: KafkaClient> Sender<C> {
             let error = self.expired(&batch, now);
             self.fail_batch(batch, error, now);
         }
+        self.tell_held();
         any
     }
 

@@ -16,6 +16,7 @@ use crate::common::error_kind::ErrorKind;
 use crate::common::kafka_error::{KafkaError, Persisted, TimeLimit};
 use crate::common::planted::planted;
 use crate::producer::internals::producer_batch::ProducerBatch;
+use crate::producer::internals::sender::held_completions::Acknowledged;
 use crate::producer::internals::sender::in_flight_batches::{
     InFlightBatch, InFlightRequest, Place,
 };
@@ -230,11 +231,16 @@ impl<C: KafkaClient> Sender<C> {
                 base_offset,
                 log_append_time,
             } => {
-                self.with_manager(&batch, |manager, id| manager.handle_completed(id));
+                let mut is_next = true;
+                self.with_manager(&batch, |manager, id| is_next = manager.handle_completed(id));
                 self.watch_offset(&batch, base_offset);
                 self.metrics().records_acknowledged(batch.record_count());
-                let panicked = batch.complete(base_offset, log_append_time);
-                self.metrics().callbacks_panicked(panicked);
+                let acknowledged = Acknowledged {
+                    batch,
+                    base_offset,
+                    log_append_time,
+                };
+                self.tell_in_order(acknowledged, is_next);
             }
             Answer::Refused(refusal) => self.handle_refusal(batch, refusal, now),
         }
@@ -261,7 +267,9 @@ impl<C: KafkaClient> Sender<C> {
             return;
         };
         match answer {
-            Answer::Written { .. } => manager.lock().handle_completed(id),
+            Answer::Written { .. } => {
+                manager.lock().handle_completed(id);
+            }
             // An earlier attempt may have been written in any case, so nothing is certain.
             Answer::Refused(_) => manager.lock().handle_failed(id, true),
         }

@@ -36,6 +36,7 @@ mod expiry;
 mod frozen_coordinators;
 mod frozen_leaders;
 mod gaps;
+mod held_completions;
 mod idempotent;
 mod late_records;
 mod plain;

@@ -33,11 +33,21 @@ pub(crate) struct OutstandingBatch {
 }
 
 impl TransactionManager {
-    /// A batch is in the log. Late and foreign answers change nothing.
-    pub(crate) fn handle_completed(&mut self, batch: BatchId<'_>) {
-        if let Some(entry) = self.partitions.get_mut(batch.tp, batch.identity) {
-            entry.acknowledged(batch.first);
-        }
+    /// A batch is in the log. Late and foreign answers change nothing. Returns whether no earlier batch is open.
+    pub(crate) fn handle_completed(&mut self, batch: BatchId<'_>) -> bool {
+        let Some(entry) = self.partitions.get_mut(batch.tp, batch.identity) else {
+            return true;
+        };
+        entry.acknowledged(batch.first);
+        !entry.has_earlier(batch.first)
+    }
+
+    /// Whether a batch is open that came before this one and was numbered under the same identity.
+    pub(crate) fn has_earlier(&self, batch: BatchId<'_>) -> bool {
+        let entry = self.partitions.get(batch.tp);
+        entry.is_some_and(|entry| {
+            entry.identity() == batch.identity && entry.has_earlier(batch.first)
+        })
     }
 
     /// A batch failed for good and its request, if it had one, has ended. Where it may have been written, later batches
