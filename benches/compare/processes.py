@@ -56,8 +56,9 @@ class Broker(Program):
         super().__init__("the broker", command, cpus)
         self.address = f"127.0.0.1:{self.hear(10)}"
 
-    def totals(self):
-        self.say("totals")
+    def totals(self, command="totals"):
+        """What has arrived so far; `verify` and `trust` say whether checksums are looked at from now on, `delay` how long it waits."""
+        self.say(command)
         return json.loads(self.hear(10))
 
 
@@ -66,33 +67,40 @@ class Client(Program):
 
     def __init__(self, name, command, words, cpus):
         super().__init__(name, [*command, *(f"{key}={value}" for key, value in words.items())], cpus)
+        # Whom it sends to, what else belongs to each of its runs, and the last one.
+        self.broker, self.facts, self.last = None, {}, None
         word, _, self.version = self.hear(60).partition(" ")
         if word != "ready":
             raise Failed(f"{name} said {word}")
 
-    def run(self, broker=None, seconds=180):
-        """One run: what the client says of it, and what the kernel counted meanwhile."""
-        totals = broker.totals() if broker else None
-        before = self.look()
+    def run(self, verify=False, seconds=180):
+        """One run: what the client says of it, what the kernel counted meanwhile, and what arrived."""
+        broker = self.broker
+        totals = broker.totals("verify" if verify else "trust") if broker else None
+        ours = [self.pid, os.getpid(), *([broker.pid] if broker else [])]
+        began, others = self.look(), time_of_others(ours)
         self.say("run")
         word, _, wall = self.hear(seconds).partition(" ")
-        after = self.look()
+        ended, others = self.look(), time_of_others(ours) - others
         if word != "done":
             raise Failed(f"{self.name} said {word}")
         self.say("report")
-        run = {"wall_ns": int(wall), **json.loads(self.hear(60))}
-        run.update({key: after[key] - before[key] for key in ("cpu_ns", "voluntary", "involuntary")})
-        run.update({key: after[key] for key in ("threads", "peak_rss_kib")})
+        run = {**self.facts, "wall_ns": int(wall), **json.loads(self.hear(60)), "others_ns": max(0, others)}
+        run.update({key: ended[key] - began[key] for key in ("cpu_ns", "voluntary", "involuntary")})
+        run.update({key: ended[key] for key in ("threads", "peak_rss_kib")})
         if broker:
             now = broker.totals()
-            run["broker"] = {key: now[key] - totals[key] for key in now}
-            if now["records"] - totals["records"] != run["records"]:
-                raise Failed(f"{self.name} claims {run['records']} records, the broker got {run['broker']['records']}")
+            run["broker"] = arrived = {key: now[key] - totals[key] for key in now}
+            if arrived["records"] != run["records"]:
+                raise Failed(f"{self.name} claims {run['records']} records, the broker got {arrived['records']}")
+            if verify and (arrived["corrupt"] or arrived["verified"] != arrived["batches"]):
+                raise Failed(f"{self.name} sent {arrived['corrupt']} batches with a wrong checksum")
+        self.last = run
         return run
 
     def look(self):
-        """CPU time of the whole process, dead threads included; switches of the threads that live."""
-        seen = {"cpu_ns": time.clock_gettime_ns((~self.pid << 3) | 2), "voluntary": 0, "involuntary": 0}
+        """CPU time of the whole process; switches of the threads that live."""
+        seen = {"cpu_ns": cpu_time(self.pid), "voluntary": 0, "involuntary": 0}
         for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir():
             try:
                 status = task.joinpath("status").read_text()
@@ -142,16 +150,23 @@ def until(done, seconds):
 
 
 def wait_for_quiet(seconds):
-    """Waits until little else wants the CPUs, at most so long. The share of time in which something waited for one."""
+    """Waits until others use less than a tenth of a CPU, at most so long."""
     deadline = time.monotonic() + seconds
-    while (busy := pressure()) > 15 and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        before = time_of_others([os.getpid()])
         time.sleep(0.5)
-    return busy
+        if time_of_others([os.getpid()]) - before < 0.05e9:
+            return
 
 
-def pressure():
-    try:
-        text = pathlib.Path("/proc/pressure/cpu").read_text()
-    except OSError:
-        return 0.0
-    return float(re.search(r"some avg10=([\d.]+)", text)[1])
+def time_of_others(ours):
+    """Nanoseconds of CPU time that all processes but these have used since the machine started, in steps of 10 ms."""
+    with open("/proc/stat", encoding="utf-8") as file:
+        user, nice, system, _, _, irq, softirq = (int(word) for word in file.readline().split()[1:8])
+    ticks = user + nice + system + irq + softirq
+    return ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK") - sum(cpu_time(pid) for pid in ours)
+
+
+def cpu_time(pid):
+    """Of the whole process, threads that have ended included."""
+    return time.clock_gettime_ns((~pid << 3) | 2)

@@ -13,8 +13,7 @@ CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / "
 # The newest librdkafka that is served ready to use comes inside Confluent's package for Python, which follows its versions.
 CONFLUENT_WHEEL = "2.16.1"
 KAFKA = "4.3.1"
-RUST = ("ottla", "skeleton", "librdkafka")
-CRATES = ("rskafka", "krafka", "confluent-kafka")
+CRATES = ("confluent-kafka", "krafka", "rskafka")
 CLIENTS = ("ottla", "skeleton", "java", "librdkafka", "franz-go", *CRATES)
 
 
@@ -22,7 +21,7 @@ class Absent(Exception):
     """Why a producer cannot take part."""
 
 
-def build(wanted, as_they_are=False):
+def build(wanted, as_they_are):
     """`{client: command}` of what can be built, and a line for each that cannot."""
     BUILT.mkdir(parents=True, exist_ok=True)
     commands, absent = {}, []
@@ -30,14 +29,14 @@ def build(wanted, as_they_are=False):
         rust()
     for client in wanted:
         try:
-            commands[client] = BUILDERS[client](client)
+            commands[client] = BUILDERS[client](client, as_they_are)
         except Absent as why:
             absent.append(f"{client}: left out, {why}")
     return commands, absent
 
 
-def broker(partitions):
-    return [str(BUILT / "release" / "discard-broker"), str(partitions)]
+def broker(partitions, brokers):
+    return [str(BUILT / "release" / "discard-broker"), str(partitions), str(brokers)]
 
 
 def rust():
@@ -51,25 +50,31 @@ def cargo(more, **how):
     return subprocess.run(["cargo", "build", "-q", "--release", "--locked", *manifest, *more], **how)
 
 
-def plain(client):
+def plain(client, _):
     return [str(BUILT / "release" / client)]
 
 
-def crate(client):
+def crate(client, as_it_is):
     """A build of its own, so that the features of its dependencies stay its own."""
     manifest = HERE / "clients" / client / "Cargo.toml"
-    if not manifest.exists():
-        raise Absent("there is no program for it yet")
     target = BUILT / client
+    program = target / "release" / client
+    if as_it_is:
+        if program.exists():
+            return [str(program)]
+        raise Absent("it is not built")
+    if not program.exists():
+        print(f"compare: building {client} (minutes, once)", file=sys.stderr)
     done = subprocess.run(["cargo", "build", "-q", "--release", "--locked", "--manifest-path", str(manifest),
                            "--target-dir", str(target)], capture_output=True, text=True)
     if done.returncode != 0:
-        raise Absent(f"its crate does not build: {last_line(done.stderr)}")
-    return [str(target / "release" / client)]
+        reasons = [line for line in done.stderr.splitlines() if line.startswith("error")]
+        raise Absent(f"its crate does not build: {(reasons or ['no reason given'])[0]}")
+    return [str(program)]
 
 
-def librdkafka(client):
-    return [*plain(client), f"library={librdkafka_library()}"]
+def librdkafka(client, as_it_is):
+    return [*plain(client, as_it_is), f"library={librdkafka_library()}"]
 
 
 def librdkafka_library():
@@ -89,7 +94,7 @@ def librdkafka_library():
     return libraries[0]
 
 
-def java(_):
+def java(*_):
     for tool in ("java", "javac"):
         if not shutil.which(tool):
             raise Absent(f"no `{tool}` on the path")
@@ -107,7 +112,7 @@ def java(_):
     return ["java", "-Xms1g", "-Xmx1g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{classes}:{jars}", "Compare"]
 
 
-def franz_go(_):
+def franz_go(*_):
     if not shutil.which("go"):
         raise Absent("no `go` on the path")
     program = BUILT / "franz-go"
@@ -122,5 +127,5 @@ def last_line(text):
     return (text.strip().splitlines() or ["no reason given"])[-1]
 
 
-BUILDERS = {"ottla": plain, "skeleton": plain, "librdkafka": librdkafka, "java": java, "franz-go": franz_go,
+BUILDERS = {"ottla": plain, "skeleton": plain, "codec-floor": plain, "librdkafka": librdkafka, "java": java, "franz-go": franz_go,
             **{name: crate for name in CRATES}}

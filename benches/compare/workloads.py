@@ -1,6 +1,11 @@
-"""The workloads, each for a row of what must be shown, with the figure that decides it."""
+"""The workloads: what each producer is asked to do, and the figure that decides."""
 import dataclasses
 import random
+
+# Those that take part in everything, and those that join where they can and where a row asks for them.
+MAIN = ("ottla", "skeleton", "java", "librdkafka", "franz-go")
+RUST = ("confluent-kafka", "krafka")
+EVERYBODY = (*MAIN, *RUST, "rskafka")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,17 +17,31 @@ class Workload:
     figure: str = "cpu_us"
     both_cpus: bool = False
     partitions: int = 1
+    brokers: int = 1
     values: str = "plain-100"
     target: str = "discard"
+    # How long the broker waits before each answer to a Produce request.
+    delay_us: int = 0
+    # For so long everybody does nothing at the end of a round.
+    idle_seconds: int = 0
     # Java's warm-up and nobody else's needs many runs.
     java_runs: int = 10
-    # A producer that waits out its linger for each record gets fewer.
-    patient: dict = dataclasses.field(default_factory=dict)
-    clients: tuple = ()
-    # What the ratio must be: (sign, bound) to the best other producer, or (sign, bound, producer), several of them.
-    must: tuple = ()
+    # More rounds than this would say nothing more.
+    most_rounds: int = 99
+    # Other words for some: a producer that waits out its linger for each record gets fewer of them.
+    words_of: dict = dataclasses.field(default_factory=dict)
+    clients: tuple = MAIN
+    # More of the same producer under other names: {name: (client, words)}.
+    variants: dict = dataclasses.field(default_factory=dict)
     system_calls: bool = False
     quick: bool = False
+
+    def members(self):
+        """`{name: (client, words)}` of all that take part."""
+        everybody = {name: (name, {}) for name in self.clients}
+        everybody.update(self.variants)
+        return {name: (client, {**self.words, **self.words_of.get(client, {}), **words})
+                for name, (client, words) in everybody.items()}
 
 
 def send(name, about, records=1_000_000, **how):
@@ -35,51 +54,59 @@ def get(name, about, records=5_000, **how):
     return Workload(name, about, words, figure=how.pop("figure", "p50_us"), **how)
 
 
-SLOW = {client: {"records": 200} for client in ("java", "librdkafka", "krafka", "confluent-kafka")}
-# Whoever waits ends the linger: as in franz-go, and in nobody else.
-WAITER = (("<=", 1.0, "franz-go"), *(("<=", 0.02, client) for client in SLOW))
 KIB16, MB1 = {"batch": 16_384}, {"batch": 1_000_000}
+# What costs several times as much per record is measured over fewer.
+FEWER = {"krafka": {"records": 300_000}, "confluent-kafka": {"records": 500_000}}
+# These wait out their linger of 5 ms for each record.
+PATIENT = {client: {"records": 200} for client in ("java", "librdkafka", "krafka", "confluent-kafka")}
+NOT_IDEMPOTENT = {"idempotence": "false"}
+MEMORY = {"memory": 32 << 20}
 
 WORKLOADS = [
-    send("send-16k", "100 B, 16 KiB batches, one thread, one CPU", words=KIB16, must=("<=", 0.45), system_calls=True, quick=True),
-    send("send-1m", "100 B, 1 MB batches, one thread, one CPU", words=MB1, must=("<=", 0.40)),
-    send("send-16k-two", "100 B, 16 KiB batches, two CPUs", words=KIB16, both_cpus=True, figure="records_s", must=(">=", 1.5)),
-    send("send-1m-two", "100 B, 1 MB batches, two CPUs", words=MB1, both_cpus=True, figure="records_s", must=(">=", 1.5)),
-    Workload("call", "one `send()`, bursts of 2,000, one CPU", {"workload": "cost", "records": 200_000, **KIB16}, figure="p50_ns",
-             must=("<=", 0.45)),
-    get("get-default", "`send().get()`, default settings, one CPU", must=WAITER, patient=SLOW, quick=True),
-    get("get-linger-0", "`send().get()`, linger 0, one CPU", words={"linger": 0}, must=("<=", 0.85), system_calls=True, quick=True),
-    get("get-linger-0-two", "`send().get()`, linger 0, two CPUs", words={"linger": 0}, both_cpus=True, must=("<=", 0.85)),
-    get("get-16-threads", "16 threads of `send().get()`, linger 0, two CPUs", 64_000, words={"linger": 0, "threads": 16},
-        both_cpus=True, figure="records_s", must=(">=", 1.2)),
-    get("get-64-threads", "64 threads of `send().get()`, linger 0, two CPUs", 64_000, words={"linger": 0, "threads": 64},
-        both_cpus=True, figure="records_s", must=(">=", 1.2)),
+    send("send-16k", "100 B, 16 KiB batches, one thread, one CPU", words=KIB16, clients=EVERYBODY, words_of=FEWER, system_calls=True,
+         quick=True, variants={"ottla, not idempotent": ("ottla", NOT_IDEMPOTENT),
+                               "ottla, bare": ("ottla", {**NOT_IDEMPOTENT, "acks": 1})}),
+    send("send-1m", "100 B, 1 MB batches, one thread, one CPU", words=MB1, clients=EVERYBODY, words_of=FEWER, quick=True),
+    send("send-16k-two", "100 B, 16 KiB batches, one thread, two CPUs", words=KIB16, clients=EVERYBODY, words_of=FEWER,
+         both_cpus=True, figure="records_s"),
+    send("send-1m-two", "100 B, 1 MB batches, one thread, two CPUs", words=MB1, clients=EVERYBODY, words_of=FEWER, both_cpus=True,
+         figure="records_s"),
+    Workload("call", "one `send()`, bursts of 2,000, one CPU", {"workload": "cost", "records": 200_000, "linger": 5, **KIB16},
+             figure="p50_ns", quick=True),
+    get("get-default", "`send().get()`, default settings, one CPU", clients=(*MAIN, *RUST), words_of=PATIENT, quick=True,
+        variants={"ottla, linger 0": ("ottla", {"linger": 0})}),
+    get("get-linger-0", "`send().get()`, linger 0, one CPU", words={"linger": 0}, clients=EVERYBODY, system_calls=True, quick=True),
+    get("get-linger-0-two", "`send().get()`, linger 0, two CPUs", words={"linger": 0}, clients=EVERYBODY, both_cpus=True),
+    *(get(f"get-{count}-threads", f"{count} threads of `send().get()`, linger 0, two CPUs", 64_000,
+          words={"linger": 0, "threads": count}, clients=(*MAIN, *RUST) if count > 4 else MAIN, both_cpus=True,
+          figure="records_s", quick=count == 16) for count in (4, 16, 64)),
     *(send(f"keyed-{count}", f"random keys of 16 bytes over {count:,} partitions, one CPU", 200_000, partitions=count,
-           words={"workload": "keyed", **KIB16}, figure="records_s", java_runs=20, must=(">=", 8.0) if count == 10_000 else ())
-      for count in (12, 100, 1_000, 10_000)),
-    *(send(f"threads-{count}", f"{count} threads, 12 partitions, 16 KiB batches, two CPUs", words={"threads": count, **KIB16},
-           partitions=12, both_cpus=True) for count in (1, 4, 16, 64)),
+           words={"workload": "keyed", **KIB16}, figure="records_s", quick=count == 10_000) for count in (12, 100, 1_000, 10_000)),
+    *(send(f"threads-{count}", f"{count} threads, 12 partitions, 16 KiB batches, two CPUs", 960_000,
+           words={"threads": count, **KIB16}, partitions=12, both_cpus=True,
+           variants={"ottla, one thread": ("ottla", {"threads": 1})} if count > 1 else {}) for count in (1, 4, 16, 64)),
     *(send(f"size-{size}", f"{size} B, 1 MB batches, one CPU", 300_000 if size > 100 else 1_000_000, words=MB1,
            values=f"plain-{size}") for size in (10, 1_000)),
     *(send(f"codec-{codec}", f"{codec}, JSON values of about 157 B, 16 KiB batches, one CPU", 300_000, values="json",
-           words={"codec": codec, **KIB16}) for codec in ("none", "lz4", "snappy", "gzip", "zstd")),
-    *(send(f"bare-{name}", about, words={**KIB16, **words}, clients=("ottla",)) for name, about, words in (
-        ("acks-1", "without idempotence, acks 1: 100 B, 16 KiB batches, one CPU", {"idempotence": "false", "acks": 1}),
-        ("acks-all", "without idempotence, acks all: 100 B, 16 KiB batches, one CPU", {"idempotence": "false"}))),
-    send("kafka-send", "real Kafka: 100 B, 16 KiB batches, two CPUs", words=KIB16, target="kafka", both_cpus=True, must=("<=", 0.5)),
+           words={"codec": codec, **KIB16}, clients=("ottla", "java", "librdkafka", "franz-go"),
+           variants={"ottla, no codec": ("ottla", {"codec": "none"}), "codec alone": ("codec-floor", {})})
+      for codec in ("lz4", "snappy", "gzip", "zstd")),
+    send("memory-full", "a broker that takes 2 ms for each request, buffer.memory 32 MiB, 16 KiB batches, one CPU", 600_000,
+         words={**KIB16, **MEMORY}, delay_us=2_000, figure="beyond_mib", java_runs=1, most_rounds=2,
+         clients=("ottla", "java", "librdkafka", "franz-go")),
+    send("memory-open", "10,000 partitions that each hold 60 keyed records of 10 B until the flush, buffer.memory 32 MiB, one CPU",
+         600_000, words={"workload": "keyed", **KIB16, **MEMORY, "linger": 60_000}, partitions=10_000, values="plain-10",
+         figure="batches", java_runs=1, most_rounds=2, clients=("ottla", "java", "librdkafka", "franz-go")),
+    send("idle", "idle after a record or more in each of 10,000 partitions of 10 brokers, one CPU", 100_000, partitions=10_000,
+         brokers=10, words={"workload": "keyed", **KIB16}, figure="idle_wakes", java_runs=2, most_rounds=2, idle_seconds=10,
+         clients=("ottla", "java", "librdkafka", "franz-go")),
+    send("kafka-send", "real Kafka: 100 B, 16 KiB batches, two CPUs", 300_000, words=KIB16, target="kafka", both_cpus=True,
+         clients=("ottla", "java", "librdkafka", "franz-go")),
     get("kafka-get-default", "real Kafka: `send().get()`, default settings, two CPUs", 2_000, target="kafka", both_cpus=True,
-        patient=SLOW, must=WAITER[1:]),
+        words_of=PATIENT, clients=("ottla", "java", "librdkafka", "franz-go")),
     get("kafka-get-linger-0", "real Kafka: `send().get()`, linger 0, two CPUs", 2_000, words={"linger": 0}, target="kafka",
-        both_cpus=True),
+        both_cpus=True, clients=("ottla", "java", "librdkafka", "franz-go")),
 ]
-
-# Of ottla alone, one workload over another: what a feature or more threads cost.
-OWN = (
-    ("threads-64", "threads-1", "<=", 1.5),
-    ("send-16k", "bare-acks-all", "<=", 1.02),
-    ("send-16k", "bare-acks-1", "<=", 1.10),
-    ("get-default", "get-linger-0", "<=", 1.05),
-)
 
 # Figure: what it is, how it is worked out from a run, whether less is better.
 FIGURES = {
@@ -91,8 +118,12 @@ FIGURES = {
     "p999_ns": ("p99.9 ns", lambda run: run["p999"], True),
     "wakes": ("wake-ups a request", lambda run: run["voluntary"] / run["broker"]["requests"], True),
     "requests": ("records a request", lambda run: run["records"] / run["broker"]["requests"], None),
+    "batches": ("batches a partition", lambda run: run["broker"]["batches"] / run["partitions"], True),
     "threads": ("threads", lambda run: run["threads"], None),
     "rss_mib": ("peak RSS MiB", lambda run: run["peak_rss_kib"] / 1024, True),
+    "beyond_mib": ("peak RSS beyond buffer.memory, MiB", lambda run: run["peak_rss_kib"] / 1024 - run["memory"] / (1 << 20), True),
+    "idle_wakes": ("wake-ups an idle second", lambda run: run["idle"]["voluntary"] / run["idle"]["seconds"], True),
+    "idle_cpu": ("CPU us an idle second", lambda run: run["idle"]["cpu_ns"] / 1e3 / run["idle"]["seconds"], True),
 }
 
 

@@ -3,13 +3,16 @@
 //! It runs in a process of its own (the benchmark starts itself again), so that its work never counts as the producer's.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 #[path = "discarding.rs"]
 mod discarding;
 
-pub(crate) use discarding::serve;
+/// Is the broker, in the process that [`Broker::start`] starts.
+pub(crate) fn serve(partitions: i32) -> io::Result<()> {
+    discarding::serve(partitions, 1)
+}
 
 /// A discarding broker in a process of its own, ended when this is dropped.
 pub(crate) struct Broker {

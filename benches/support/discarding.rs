@@ -2,38 +2,50 @@
 //!
 //! It offers only versions without compact encodings, which keeps it small, but all that other producers ask for. The bytes
 //! of records stay in the kernel where it lets them be dropped there; of each batch only the header is read, for the totals.
+//! When told to `verify` it reads everything and checks each batch's checksum.
 
 use std::io::{self, BufRead, ErrorKind, Write};
 use std::mem::MaybeUninit;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use byteorder::{BigEndian, ByteOrder};
+use crc_fast::{CrcAlgorithm, Digest};
 use socket2::Socket;
 
-/// Serves until standard input ends. Prints the port first, then one line of totals for each line that it reads.
-pub(crate) fn serve(partitions: i32) -> io::Result<()> {
-    let listener = TcpListener::bind(("127.0.0.1", 0))?;
-    let port = listener.local_addr()?.port();
-    println!("{port}");
-    let totals = Arc::new(Totals::default());
-    let reported = Arc::clone(&totals);
-    spawn(move || {
-        for _ in io::stdin().lock().lines() {
-            println!("{}", reported.line());
-        }
-        std::process::exit(0);
+/// Serves as so many brokers until standard input ends. Prints the first one's port, then one line of totals for each line that
+/// it reads: `totals`, `verify`, `trust`, or `delay MICROSECONDS` before each answer to a Produce request.
+pub(crate) fn serve(partitions: i32, brokers: usize) -> io::Result<()> {
+    let bind = |_| TcpListener::bind(("127.0.0.1", 0));
+    let listeners = (0..brokers).map(bind).collect::<io::Result<Vec<_>>>()?;
+    let port = |listener: &TcpListener| Ok(listener.local_addr()?.port());
+    let shared = Arc::new(Shared {
+        ports: listeners.iter().map(port).collect::<io::Result<_>>()?,
+        partitions,
+        totals: Totals::default(),
+        verify: AtomicBool::new(false),
+        delay_micros: AtomicU64::new(0),
     });
-    for stream in listener.incoming() {
-        let connection = Connection {
-            input: Incoming::new(stream?.into())?,
-            port,
-            partitions,
-            offset: 0,
-            totals: Arc::clone(&totals),
-        };
-        spawn(move || connection.run());
+    println!("{}", shared.ports[0]);
+    for listener in listeners {
+        let shared = Arc::clone(&shared);
+        spawn(move || {
+            for stream in listener.incoming() {
+                let input = stream.and_then(|stream| Incoming::new(stream.into()));
+                let connection = Connection {
+                    input: input.expect("loopback works"),
+                    offset: 0,
+                    shared: Arc::clone(&shared),
+                };
+                spawn(move || connection.run());
+            }
+        });
+    }
+    for line in io::stdin().lock().lines() {
+        shared.obey(&line?);
+        println!("{}", shared.totals.line());
     }
     Ok(())
 }
@@ -43,6 +55,33 @@ fn spawn(work: impl FnOnce() + Send + 'static) {
     std::thread::spawn(work);
 }
 
+#[expect(clippy::disallowed_methods, reason = "it pretends to be far away")]
+fn sleep(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// What all connections share.
+struct Shared {
+    ports: Vec<u16>,
+    partitions: i32,
+    totals: Totals,
+    verify: AtomicBool,
+    delay_micros: AtomicU64,
+}
+
+impl Shared {
+    fn obey(&self, line: &str) {
+        match line.split_once(' ') {
+            Some(("delay", micros)) => {
+                let micros = micros.parse().expect("microseconds");
+                self.delay_micros.store(micros, Relaxed);
+            }
+            _ if line == "totals" => {}
+            _ => self.verify.store(line == "verify", Relaxed),
+        }
+    }
+}
+
 /// What has arrived over all connections since the start.
 #[derive(Default)]
 struct Totals {
@@ -50,26 +89,30 @@ struct Totals {
     batches: AtomicU64,
     records: AtomicU64,
     bytes: AtomicU64,
+    /// Batches whose checksum was looked at, and those where it was wrong.
+    verified: AtomicU64,
+    corrupt: AtomicU64,
 }
 
 impl Totals {
     fn line(&self) -> String {
-        format!(
-            "{{\"requests\":{},\"batches\":{},\"records\":{},\"bytes\":{}}}",
-            self.requests.load(Relaxed),
-            self.batches.load(Relaxed),
-            self.records.load(Relaxed),
-            self.bytes.load(Relaxed)
-        )
+        let pairs = [
+            ("requests", &self.requests),
+            ("batches", &self.batches),
+            ("records", &self.records),
+            ("bytes", &self.bytes),
+            ("verified", &self.verified),
+            ("corrupt", &self.corrupt),
+        ];
+        let pairs = pairs.map(|(name, count)| format!("\"{name}\":{}", count.load(Relaxed)));
+        format!("{{{}}}", pairs.join(","))
     }
 }
 
 struct Connection {
     input: Incoming,
-    port: u16,
-    partitions: i32,
     offset: i64,
-    totals: Arc<Totals>,
+    shared: Arc<Shared>,
 }
 
 impl Connection {
@@ -105,14 +148,17 @@ impl Connection {
         Ok(())
     }
 
-    /// Metadata 4: this broker leads every partition of whatever topic is asked for.
+    /// Metadata 4: the brokers lead in turn the partitions of whatever topic is asked for.
     fn metadata(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        let brokers = i32::try_from(self.shared.ports.len()).expect("few");
         put_i32(out, 0);
-        put_i32(out, 1);
-        put_i32(out, 0);
-        put_string(out, b"127.0.0.1");
-        put_i32(out, i32::from(self.port));
-        put_i16(out, -1);
+        put_i32(out, brokers);
+        for (broker, port) in (0..).zip(&self.shared.ports) {
+            put_i32(out, broker);
+            put_string(out, b"127.0.0.1");
+            put_i32(out, i32::from(*port));
+            put_i16(out, -1);
+        }
         put_string(out, b"discard");
         put_i32(out, 0);
         let topics = self.input.i32()?.max(0);
@@ -121,10 +167,11 @@ impl Connection {
             put_i16(out, 0);
             self.input.copy_string(out)?;
             out.push(0);
-            put_i32(out, self.partitions);
-            for partition in 0..self.partitions {
+            put_i32(out, self.shared.partitions);
+            for partition in 0..self.shared.partitions {
+                let leader = partition % brokers;
                 put_i16(out, 0);
-                for number in [partition, 0, 1, 0, 1, 0] {
+                for number in [partition, leader, 1, leader, 1, leader] {
                     put_i32(out, number);
                 }
             }
@@ -134,7 +181,7 @@ impl Connection {
 
     /// Produce 3 to 8. Whether the producer wants an answer.
     fn produce(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
-        self.totals.requests.fetch_add(1, Relaxed);
+        self.shared.totals.requests.fetch_add(1, Relaxed);
         let transactional_id = self.input.i16()?;
         self.input
             .skip(usize::try_from(transactional_id).unwrap_or(0))?;
@@ -159,23 +206,43 @@ impl Connection {
             }
         }
         put_i32(out, 0);
+        match self.shared.delay_micros.load(Relaxed) {
+            0 => {}
+            micros => sleep(Duration::from_micros(micros)),
+        }
         Ok(acks != 0)
     }
 
     /// The batches for one partition: format 2, or the connection ends.
     fn discard_batches(&mut self) -> io::Result<()> {
         let mut left = usize::try_from(self.input.i32()?).unwrap_or(0);
-        self.totals.bytes.fetch_add(left as u64, Relaxed);
+        let verify = self.shared.verify.load(Relaxed);
+        let totals = &self.shared.totals;
+        totals.bytes.fetch_add(left as u64, Relaxed);
         while left > 0 {
             let header = self.input.take(BATCH_HEADER)?;
             let length = usize::try_from(BigEndian::read_i32(&header[8..12])).unwrap_or(0);
             let records = BigEndian::read_u32(&header[57..61]);
+            let checksum = BigEndian::read_u32(&header[17..21]);
+            let digest = verify.then(|| {
+                let mut digest = Digest::new(CrcAlgorithm::Crc32Iscsi);
+                digest.update(&header[21..]);
+                digest
+            });
             if header[16] != 2 || length + 12 > left || length + 12 < BATCH_HEADER {
                 return Err(ErrorKind::InvalidData.into());
             }
-            self.totals.batches.fetch_add(1, Relaxed);
-            self.totals.records.fetch_add(u64::from(records), Relaxed);
-            self.input.skip(length + 12 - BATCH_HEADER)?;
+            totals.batches.fetch_add(1, Relaxed);
+            totals.records.fetch_add(u64::from(records), Relaxed);
+            let rest = length + 12 - BATCH_HEADER;
+            if let Some(mut digest) = digest {
+                self.input.read_each(rest, |bytes| digest.update(bytes))?;
+                let wrong = digest.finalize() != u64::from(checksum);
+                totals.verified.fetch_add(1, Relaxed);
+                totals.corrupt.fetch_add(u64::from(wrong), Relaxed);
+            } else {
+                self.input.skip(rest)?;
+            }
             left -= length + 12;
         }
         Ok(())
@@ -265,6 +332,16 @@ impl Incoming {
         let start = self.unread.start;
         self.unread.start += size;
         Ok(&self.buffer[start..start + size])
+    }
+
+    /// Shows so many bytes, piece by piece.
+    fn read_each(&mut self, mut size: usize, mut show: impl FnMut(&[u8])) -> io::Result<()> {
+        while size > 0 {
+            let piece = self.take(size.min(self.buffer.len()))?;
+            size -= piece.len();
+            show(piece);
+        }
+        Ok(())
     }
 
     fn skip(&mut self, size: usize) -> io::Result<()> {

@@ -82,6 +82,9 @@ func options(settings map[string]string) []kgo.Opt {
 		codec = kgo.NoCompression()
 	}
 	opts = append(opts, kgo.ProducerBatchCompression(codec))
+	if memory, ok := settings["memory"]; ok {
+		return append(opts, kgo.MaxBufferedBytes(number(memory)), kgo.MaxBufferedRecords(10_000_000))
+	}
 	// Its default of 10,000 records stops a sender that the others let run: about as many as 32 MiB hold.
 	return append(opts, kgo.MaxBufferedRecords(300_000))
 }

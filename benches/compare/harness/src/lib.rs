@@ -6,10 +6,12 @@
 //! outside, between the two lines, in the same way for all languages.
 
 mod conversation;
+mod record;
 mod settings;
 mod workload;
 
 pub use conversation::converse;
+pub use record::{MOST_OVERHEAD, put_record};
 pub use settings::Settings;
 
 /// A producer under test.
@@ -30,6 +32,13 @@ pub trait Producer: Sync {
 pub trait Caller {
     /// Hands over one record, as cheaply as this producer can.
     fn send(&mut self, key: Option<&[u8]>, value: &[u8]);
+
+    /// Hands over all of these in turn. Whoever does it best within one task says so.
+    fn send_all<'v>(&mut self, records: impl Iterator<Item = (Option<[u8; 16]>, &'v [u8])>) {
+        for (key, value) in records {
+            self.send(key.as_ref().map(<[u8; 16]>::as_slice), value);
+        }
+    }
 
     /// Returns when the broker has answered.
     fn send_and_wait(&mut self, value: &[u8]);

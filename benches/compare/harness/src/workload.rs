@@ -76,10 +76,10 @@ impl Workload {
         let mut values = self.values.iter().map(Vec::as_slice).cycle();
         let mut value = || values.next().expect("there is a value");
         match self.kind {
-            Kind::Send => (0..count).for_each(|_| caller.send(None, value())),
+            Kind::Send => caller.send_all((0..count).map(|_| (None, value()))),
             Kind::Keyed => {
                 let mut keys = Keys::new(number);
-                (0..count).for_each(|_| caller.send(Some(&keys.next()), value()));
+                caller.send_all((0..count).map(|_| (Some(keys.next()), value())));
             }
             Kind::Cost => {
                 for _ in 0..count / BURST {

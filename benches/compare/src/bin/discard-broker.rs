@@ -1,9 +1,14 @@
-//! `discard-broker PARTITIONS`: the broker of `benches/support` as a program. It ends with its standard input.
+//! `discard-broker PARTITIONS BROKERS`: the broker of `benches/support` as a program. It ends with its standard input.
 
 #[path = "../../../support/discarding.rs"]
 mod discarding;
 
 fn main() {
-    let partitions = std::env::args().nth(1).and_then(|count| count.parse().ok());
-    discarding::serve(partitions.expect("a number of partitions")).expect("loopback works");
+    let numbers = std::env::args().skip(1).map(|word| word.parse());
+    let numbers: Result<Vec<i32>, _> = numbers.collect();
+    let [partitions, brokers] = numbers.expect("numbers")[..] else {
+        panic!("discard-broker PARTITIONS BROKERS")
+    };
+    let brokers = usize::try_from(brokers).expect("some brokers");
+    discarding::serve(partitions, brokers).expect("loopback works");
 }

@@ -57,6 +57,12 @@ impl Rdkafka {
         ] {
             properties.extend(settings.text(word).map(|value| (key, value)));
         }
+        let kbytes = settings.text("memory").map(|_| settings.number("memory", 0) >> 10);
+        let kbytes = kbytes.map(|kbytes| kbytes.to_string());
+        if let Some(kbytes) = &kbytes {
+            properties.push(("queue.buffering.max.kbytes", kbytes));
+            properties.push(("queue.buffering.max.messages", "10000000"));
+        }
         let topic = CString::new(settings.topic()).expect("a name");
         let mut error = [0 as c_char; 512];
         // SAFETY: as librdkafka's manual says; `rd_kafka_new` takes over the configuration.

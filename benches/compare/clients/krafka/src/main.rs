@@ -1,9 +1,10 @@
-//! The client program for krafka: `enqueue`, then `flush`; `send` where a record is waited for.
+//! The client program for krafka: `enqueue` within one task, then `flush`; `send` where a record is waited for. It compresses
+//! nothing: no workload asks it to.
 
 use std::time::Duration;
 
 use compare::{Caller, Producer, Settings, converse};
-use krafka::producer::{Acks, Compression};
+use krafka::producer::Acks;
 use krafka::{Kafka, Record};
 use tokio::runtime::{Builder, Runtime};
 
@@ -25,19 +26,15 @@ fn main() {
         if settings.text("batch").is_some() {
             producer = producer.batch_size(settings.number("batch", 0));
         }
+        if settings.text("memory").is_some() {
+            producer = producer.buffer_memory(settings.number("memory", 0));
+        }
         if settings.text("acks") == Some("1") {
             producer = producer.acks(Acks::Leader);
         }
         if settings.text("idempotence") == Some("false") {
             producer = producer.idempotent(false);
         }
-        producer = producer.compression(match settings.text("codec") {
-            None | Some("none") => Compression::None,
-            Some("gzip") => Compression::Gzip,
-            Some("lz4") => Compression::Lz4,
-            Some("snappy") => Compression::Snappy,
-            other => panic!("codec={other:?}"),
-        });
         let producer = producer.build().await.expect("legal settings");
         let partitions = producer.partitions_for(settings.topic()).await;
         partitions.expect("the broker answers");
@@ -57,6 +54,16 @@ struct Krafka {
     topic: String,
 }
 
+impl Krafka {
+    fn record(&self, key: Option<&[u8]>, value: &[u8]) -> Record {
+        let record = Record::new(self.topic.as_str(), value.to_vec());
+        match key {
+            Some(key) => record.key(key.to_vec()),
+            None => record,
+        }
+    }
+}
+
 impl Producer for Krafka {
     type Caller<'a> = &'a Krafka;
 
@@ -72,16 +79,22 @@ impl Producer for Krafka {
 
 impl Caller for &Krafka {
     fn send(&mut self, key: Option<&[u8]>, value: &[u8]) {
-        let mut record = Record::new(self.topic.as_str(), value.to_vec());
-        if let Some(key) = key {
-            record = record.key(key.to_vec());
-        }
-        let queued = self.runtime.block_on(self.producer.enqueue(record));
-        queued.expect("room comes in time");
+        let queued = self.producer.enqueue(self.record(key, value));
+        self.runtime.block_on(queued).expect("room comes in time");
+    }
+
+    fn send_all<'v>(&mut self, records: impl Iterator<Item = (Option<[u8; 16]>, &'v [u8])>) {
+        self.runtime.block_on(async {
+            for (key, value) in records {
+                let key = key.as_ref().map(<[u8; 16]>::as_slice);
+                let queued = self.producer.enqueue(self.record(key, value));
+                queued.await.expect("room comes in time");
+            }
+        });
     }
 
     fn send_and_wait(&mut self, value: &[u8]) {
-        let record = Record::new(self.topic.as_str(), value.to_vec());
+        let record = self.record(None, value);
         let sent = self.runtime.block_on(self.producer.send(record));
         sent.expect("the broker takes it");
     }

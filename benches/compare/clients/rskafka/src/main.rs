@@ -1,4 +1,5 @@
-//! The client program for rskafka: batches made by the caller, five on their way, which is its cheapest way.
+//! The client program for rskafka: batches made by the caller, five on their way, which is its cheapest way. It compresses
+//! nothing: no workload asks it to.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,18 +30,9 @@ fn main() {
         let partition = client.partition_client(settings.topic(), 0, UnknownTopicHandling::Retry);
         partition.await.expect("a partition")
     });
-    let compression = match settings.text("codec") {
-        None | Some("none") => Compression::NoCompression,
-        Some("gzip") => Compression::Gzip,
-        Some("lz4") => Compression::Lz4,
-        Some("snappy") => Compression::Snappy,
-        Some("zstd") => Compression::Zstd,
-        other => panic!("codec={other:?}"),
-    };
     let rskafka = Rskafka {
         runtime,
         partition: Arc::new(partition),
-        compression,
         batch_size: settings.number("batch", 16_384),
     };
     converse(&settings, "0.6", &rskafka);
@@ -49,7 +41,6 @@ fn main() {
 struct Rskafka {
     runtime: Runtime,
     partition: Arc<PartitionClient>,
-    compression: Compression,
     batch_size: usize,
 }
 
@@ -80,13 +71,10 @@ impl RskafkaCaller<'_> {
     fn produce(&mut self) {
         let batch = std::mem::take(&mut self.batch);
         self.size = 0;
-        let (partition, compression) = (
-            Arc::clone(&self.rskafka.partition),
-            self.rskafka.compression,
-        );
+        let partition = Arc::clone(&self.rskafka.partition);
         let produced = async move {
             partition
-                .produce(batch, compression)
+                .produce(batch, Compression::NoCompression)
                 .await
                 .expect("the broker takes it");
         };
@@ -116,7 +104,7 @@ impl Caller for RskafkaCaller<'_> {
         let produced = self
             .rskafka
             .partition
-            .produce(vec![record(None, value)], self.rskafka.compression);
+            .produce(vec![record(None, value)], Compression::NoCompression);
         self.rskafka
             .runtime
             .block_on(produced)

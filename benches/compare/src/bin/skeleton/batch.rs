@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use byteorder::{BigEndian, ByteOrder};
+use compare::{MOST_OVERHEAD, put_record};
+use crc_fast::CrcAlgorithm;
 use parking_lot::{Condvar, Mutex};
 
 pub(crate) struct Batch {
@@ -34,27 +36,8 @@ impl Batch {
     }
 
     pub(crate) fn append(&mut self, now: i64, key: Option<&[u8]>, value: &[u8]) {
-        let time = zigzag(now - self.first_time);
-        let offset = zigzag(i64::from(self.records));
-        let key_size = zigzag(key.map_or(-1, |key| key.len() as i64));
-        let value_size = zigzag(value.len() as i64);
-        let key = key.unwrap_or_default();
-        let numbers: usize = [time, offset, key_size, value_size]
-            .map(varint_size)
-            .iter()
-            .sum();
-        let size = 1 + numbers + key.len() + value.len() + 1;
-        let bytes = &mut self.bytes;
-        bytes.reserve(size + MOST_OVERHEAD);
-        put_varint(bytes, zigzag(size as i64));
-        bytes.push(0);
-        put_varint(bytes, time);
-        put_varint(bytes, offset);
-        put_varint(bytes, key_size);
-        bytes.extend_from_slice(key);
-        put_varint(bytes, value_size);
-        bytes.extend_from_slice(value);
-        bytes.push(0);
+        let deltas = (now - self.first_time, i64::from(self.records));
+        put_record(&mut self.bytes, deltas, key, value);
         self.records += 1;
     }
 
@@ -70,8 +53,8 @@ impl Batch {
         BigEndian::write_i64(&mut header[35..], last_time);
         header[43..57].fill(0xff);
         BigEndian::write_i32(&mut header[57..], self.records);
-        let checksum = crc32c::crc32c(&self.bytes[21..]);
-        BigEndian::write_u32(&mut self.bytes[17..], checksum);
+        let checksum = crc_fast::checksum(CrcAlgorithm::Crc32Iscsi, &self.bytes[21..]);
+        BigEndian::write_u32(&mut self.bytes[17..], checksum as u32);
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -103,22 +86,4 @@ impl Answer {
     }
 }
 
-fn zigzag(number: i64) -> u64 {
-    ((number << 1) ^ (number >> 63)) as u64
-}
-
-fn varint_size(number: u64) -> usize {
-    (70 - (number | 1).leading_zeros() as usize) / 7
-}
-
-fn put_varint(bytes: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-}
-
 const HEADER: usize = 61;
-/// The most that a record takes beside its key and value.
-const MOST_OVERHEAD: usize = 30;
