@@ -91,8 +91,8 @@ WORKLOADS = [
            words={"codec": codec, **KIB16}, clients=("ottla", "java", "librdkafka", "franz-go"),
            variants={"ottla, no codec": ("ottla", {"codec": "none"}), "codec alone": ("codec-floor", {})})
       for codec in ("lz4", "snappy", "gzip", "zstd")),
-    send("memory-full", "a broker that takes 2 ms for each request, buffer.memory 32 MiB, 16 KiB batches, one CPU", 600_000,
-         words={**KIB16, **MEMORY}, delay_us=2_000, figure="beyond_mib", java_runs=1, most_rounds=2,
+    send("memory-full", "a broker that takes 0.5 ms for each request, buffer.memory 32 MiB, 16 KiB batches, one CPU", 600_000,
+         words={**KIB16, **MEMORY}, delay_us=500, figure="beyond_mib", java_runs=1, most_rounds=2,
          clients=("ottla", "java", "librdkafka", "franz-go")),
     send("memory-open", "10,000 partitions that each hold 60 keyed records of 10 B until the flush, buffer.memory 32 MiB, one CPU",
          600_000, words={"workload": "keyed", **KIB16, **MEMORY, "linger": 60_000}, partitions=10_000, values="plain-10",
