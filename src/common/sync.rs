@@ -142,34 +142,38 @@ impl Condvar {
 
 #[cfg(debug_assertions)]
 mod held {
-    use std::cell::RefCell;
+    use std::cell::Cell;
 
     use super::Rank;
 
     super::thread_local! {
-        static HELD: RefCell<Vec<Rank>> = const { RefCell::new(Vec::new()) };
+        /// A bit for each rank that the thread holds: no rank is ever held twice.
+        static HELD: Cell<u8> = const { Cell::new(0) };
     }
 
     pub(super) fn enter(rank: Rank) {
         HELD.with(|held| {
-            let mut held = held.borrow_mut();
-            if let Some(highest) = held.iter().max() {
-                assert!(
-                    *highest < rank,
-                    "lock order: {rank:?} taken while holding {held:?}"
-                );
-            }
-            held.push(rank);
+            let before = held.get();
+            assert!(
+                before < bit(rank),
+                "lock order: {rank:?} taken while holding {:?}",
+                named(before)
+            );
+            held.set(before | bit(rank));
         });
     }
 
     pub(super) fn leave(rank: Rank) {
-        HELD.with(|held| {
-            let mut held = held.borrow_mut();
-            if let Some(at) = held.iter().rposition(|r| *r == rank) {
-                held.remove(at);
-            }
-        });
+        HELD.with(|held| held.set(held.get() & !bit(rank)));
+    }
+
+    const fn bit(rank: Rank) -> u8 {
+        1 << rank as u8
+    }
+
+    fn named(held: u8) -> Vec<Rank> {
+        let all = [Rank::PartitionQueue, Rank::TransactionManager, Rank::Leaf];
+        all.into_iter().filter(|r| held & bit(*r) != 0).collect()
     }
 }
 
