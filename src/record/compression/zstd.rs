@@ -2,10 +2,13 @@
 //!
 //! Java: `common/compress/ZstdCompression.java`.
 //! Differs: nothing on the wire.
-//! Threads: plain data. Locks: none.
+//! Threads: a compressor is plain data; each thread reads with a context of its own. Locks: none.
 
-use zstd::zstd_safe::{CCtx, CParameter, compress_bound, get_error_name};
+use std::cell::RefCell;
 
+use zstd::zstd_safe::{CCtx, CParameter, DCtx, compress_bound, get_error_name};
+
+use crate::common::sync::thread_local;
 use crate::record::compression::read_within;
 use crate::record::compression_type::CompressionType;
 use crate::record::record_error::RecordError;
@@ -41,9 +44,16 @@ impl Compressor {
 }
 
 pub(super) fn decompress(compressed: &[u8], limit: usize) -> Result<Vec<u8>, RecordError> {
-    let decoder = zstd::stream::read::Decoder::with_buffer(compressed)
-        .map_err(|error| RecordError::undecodable(CompressionType::Zstd, error))?;
-    read_within(CompressionType::Zstd, decoder, limit)
+    CONTEXT.with(|context| {
+        let mut context = context.borrow_mut();
+        let decoder = zstd::stream::read::Decoder::with_context(compressed, &mut context);
+        read_within(CompressionType::Zstd, decoder, limit)
+    })
+}
+
+thread_local! {
+    /// With its tables and its window: to make them anew takes longer than to read a batch.
+    static CONTEXT: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
 }
 
 fn failed(code: usize) -> RecordError {
