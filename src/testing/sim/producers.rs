@@ -81,7 +81,8 @@ impl SimProducer {
 
     /// Whether somebody has woken the I/O thread since this was asked last.
     pub(super) fn take_wake(&self) -> bool {
-        self.sleep.woken.swap(false, Ordering::Relaxed)
+        let woken = &self.sleep.woken;
+        woken.load(Ordering::Relaxed) && woken.swap(false, Ordering::Relaxed)
     }
 
     /// The I/O thread runs until it sleeps again.

@@ -58,7 +58,9 @@ pub(super) enum Ending {
 /// The clock and what it will bring.
 #[derive(Debug)]
 pub(super) struct Queue {
+    /// Nobody else moves it.
     time: Arc<MockTime>,
+    now: Micros,
     events: BinaryHeap<Entry>,
     pushed: u64,
 }
@@ -73,6 +75,7 @@ struct Entry {
 impl Queue {
     pub(super) fn new(time: Arc<MockTime>) -> Self {
         Self {
+            now: micros(time.elapsed()),
             time,
             events: BinaryHeap::new(),
             pushed: 0,
@@ -80,7 +83,7 @@ impl Queue {
     }
 
     pub(super) fn now(&self) -> Micros {
-        micros(self.time.elapsed())
+        self.now
     }
 
     /// The time of an instant, never where it is too far away to matter.
@@ -104,6 +107,7 @@ impl Queue {
         let ahead = entry.at.saturating_sub(self.now());
         if ahead > 0 {
             self.time.advance(Duration::from_micros(ahead));
+            self.now = entry.at;
         }
         Some(entry.event)
     }
@@ -132,7 +136,11 @@ impl Ord for Entry {
 
 /// Rounded up, so that a timer that is waited for is due.
 pub(super) fn micros(duration: Duration) -> Micros {
-    u64::try_from(duration.as_nanos().div_ceil(1000)).unwrap_or(u64::MAX)
+    let rest = u64::from(duration.subsec_nanos().div_ceil(1000));
+    let whole = duration.as_secs().checked_mul(1_000_000);
+    whole
+        .and_then(|whole| whole.checked_add(rest))
+        .unwrap_or(u64::MAX)
 }
 
 pub(super) const fn ms(ms: u64) -> Micros {

@@ -43,6 +43,8 @@ pub(super) struct SimSelector {
     net: Rc<RefCell<Net>>,
     sleep: Rc<Sleep>,
     max_idle: Option<Micros>,
+    /// Empty between polls.
+    nodes: Vec<(NodeId, ConnId)>,
 }
 
 impl SimSelector {
@@ -60,6 +62,7 @@ impl SimSelector {
                 polls: Cell::new(0),
             }),
             max_idle: max_idle.map(micros),
+            nodes: Vec::new(),
         }
     }
 
@@ -194,18 +197,18 @@ impl Selectable for SimSelector {
     fn poll(&mut self, timeout: Duration, events: &mut SelectorEvents) -> io::Result<()> {
         events.clear();
         self.sleep.polls.set(self.sleep.polls.get() + 1);
+        let mut nodes = std::mem::take(&mut self.nodes);
         let mut net = self.net.borrow_mut();
-        let nodes: Vec<_> = net.current[self.producer]
-            .iter()
-            .map(|(node, id)| (*node, *id))
-            .collect();
-        for (node, id) in nodes {
+        let current = net.current[self.producer].iter();
+        nodes.extend(current.map(|(node, id)| (*node, *id)));
+        for (node, id) in nodes.drain(..) {
             if std::mem::take(&mut net.conns[id].client.is_new) {
                 net.conns[id].client.is_ready = true;
                 events.connected.push(node);
             }
             self.look_at(&mut net, node, id, events);
         }
+        self.nodes = nodes;
         if events.is_empty() && !timeout.is_zero() && self.sleep.waker.begin_sleep() {
             let wake_up = net.now().saturating_add(micros(timeout));
             let until = wake_up.min(self.next_idle_end(&net));

@@ -267,11 +267,12 @@ impl<'a> World<'a> {
     fn settle(&mut self) {
         let mut net = self.net.borrow_mut();
         let now = net.now();
-        let notified = std::mem::take(&mut net.notified);
-        for number in notified {
+        let mut notified = std::mem::take(&mut net.notified);
+        for number in notified.drain(..) {
             let soon = now + net.rng.u64(1..60);
             self.producers[number].schedule(&mut net, soon);
         }
+        net.notified = notified;
         for producer in &mut self.producers {
             if producer.take_wake() {
                 let soon = now + net.rng.u64(1..60);

@@ -20,6 +20,9 @@ pub(super) fn judge(
     situations: &mut Situations,
 ) -> Vec<String> {
     let mut violations = left_open(plan, core);
+    if apps.transactions.all.is_empty() {
+        return violations;
+    }
     let visible = visible(plan, core);
     for (number, transaction) in apps.transactions.all.iter().enumerate() {
         let seen = Seen {
