@@ -507,19 +507,25 @@ pub(super) fn key_of(key: u8) -> Vec<u8> {
 
 /// The id, and what the id says.
 pub(super) fn value_of(record: &RecordPlan) -> Vec<u8> {
-    let mut value = record.id.to_be_bytes().to_vec();
     let seed = record.id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let filler = (0..record.size.saturating_sub(8)).map(|n| {
-        let word = seed.rotate_left(u32::try_from(n % 64).unwrap_or(0));
-        if n % 16 < 12 {
-            b'.'
-        } else {
-            word.to_le_bytes()[0]
+    let mut period = [b'.'; PERIOD];
+    for (n, byte) in (0..).zip(&mut period) {
+        if n % 16 >= 12 {
+            *byte = seed.rotate_left(n).to_le_bytes()[0];
         }
-    });
-    value.extend(filler);
+    }
+    let size = record.size.max(8);
+    let mut value = Vec::with_capacity(size);
+    value.extend_from_slice(&record.id.to_be_bytes());
+    while value.len() < size {
+        let missing = size - value.len();
+        value.extend_from_slice(&period[..missing.min(PERIOD)]);
+    }
     value
 }
+
+/// After so many bytes a value says the same again.
+const PERIOD: usize = 64;
 
 pub(super) fn headers_of(record: &RecordPlan) -> Headers {
     let mut headers = Headers::default();

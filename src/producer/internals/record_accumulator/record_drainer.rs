@@ -234,13 +234,15 @@ impl RecordDrainer {
         all
     }
 
-    /// Calls `each` with the batches of every queue, first to last.
+    /// Calls `each` with the batches of every queue that has any, first to last.
     #[cfg(test)]
     pub(crate) fn for_each_queue(&self, mut each: impl FnMut(&TopicPartition, &[&ProducerBatch])) {
         for partition in self.accumulator.topics.queues() {
             let queue = partition.lock();
             let batches: Vec<_> = queue.batches().collect();
-            each(partition.topic_partition(), &batches);
+            if !batches.is_empty() {
+                each(partition.topic_partition(), &batches);
+            }
         }
     }
 
