@@ -174,6 +174,15 @@ impl ProducerStateManager {
         producer
     }
 
+    /// Knows no more of each producer than its last batch, as a broker that began with a snapshot of its producers.
+    #[cfg(test)]
+    pub(crate) fn forget_older_batches(&mut self) {
+        for producer in self.producers.values_mut() {
+            let older = producer.batches.len().saturating_sub(1);
+            producer.batches.drain(..older);
+        }
+    }
+
     /// Forgets every producer, as a broker does whose state has expired.
     pub(crate) fn forget_all(&mut self) {
         self.producers.clear();

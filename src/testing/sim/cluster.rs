@@ -30,6 +30,8 @@ pub(super) struct Cluster {
     timer: Option<Micros>,
     /// How long a broker takes for a request, at most.
     slowness: Micros,
+    /// Until then brokers remember the last batch of each producer only.
+    pub(super) forgets_until: Micros,
     /// Requests that were handled.
     pub(super) handled: u64,
 }
@@ -82,6 +84,7 @@ impl Cluster {
             machines,
             timer: None,
             slowness: plan.broker_slowness,
+            forgets_until: 0,
             handled: 0,
         }
     }
@@ -136,6 +139,9 @@ impl Cluster {
         if abandoned && header.api == ApiKeys::EndTxn {
             net.mark(Situation::LateEndHandled);
         }
+        if net.now() < self.forgets_until {
+            self.forget();
+        }
         let mut replies = Vec::new();
         let incoming = Incoming {
             connection,
@@ -144,6 +150,13 @@ impl Cluster {
         };
         self.core.handle(incoming, now(time), &mut replies);
         self.dispatch(net, replies);
+    }
+
+    fn forget(&mut self) {
+        for partition in self.core.topics.partitions_mut() {
+            let replicas = partition.copies_mut();
+            replicas.for_each(|replica| replica.producers.forget_older_batches());
+        }
     }
 
     /// Does what is due, unless that was done in the meantime.

@@ -93,6 +93,7 @@ impl Plan {
         if seed % TRANSACTIONAL_EVERY == 1 {
             transactions::draw(rng, &mut plan);
         }
+        plan.faults.extend(faults::draw_rare(&plan));
         if seed % HOPELESS_EVERY != 0 {
             plan.leave_hope();
         }

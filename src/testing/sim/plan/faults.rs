@@ -88,6 +88,8 @@ pub(in crate::testing::sim) enum Fault {
     Stall { producer: usize },
     /// A partition is added to a topic.
     Grow { topic: usize },
+    /// Brokers remember a producer's last batch only.
+    Forget,
 }
 
 /// How often each kind of fault is drawn in this seed; most seeds know a few kinds only.
@@ -113,6 +115,49 @@ pub(super) fn draw(rng: &mut Rng, plan: &Plan) -> Vec<FaultPlan> {
             },
         })
         .collect()
+}
+
+/// What must meet for something to happen that is rare otherwise. Drawn apart, so that all else in the seed stays as it is.
+pub(super) fn draw_rare(plan: &Plan) -> Vec<FaultPlan> {
+    let rng = &mut Rng::with_seed(plan.seed ^ 0x7a3e);
+    match rng.u32(0..RARE_EVERY) {
+        0 => forgetful(rng, plan),
+        1 => odd_answers(rng, plan),
+        _ => Vec::new(),
+    }
+}
+
+/// Brokers forget where they put a batch, and answers are lost.
+fn forgetful(rng: &mut Rng, plan: &Plan) -> Vec<FaultPlan> {
+    let mut faults = vec![FaultPlan {
+        at: 0,
+        lasts: plan.heal_at,
+        fault: Fault::Forget,
+    }];
+    faults.extend((0..rng.usize(1..=8)).map(|_| FaultPlan {
+        at: rng.u64(0..plan.heal_at),
+        lasts: 1,
+        fault: Fault::LoseAnswer {
+            api: Api::Produce,
+            times: rng.u32(1..=6),
+            in_silence: rng.bool(),
+        },
+    }));
+    faults
+}
+
+/// Errors that brokers hardly ever have a reason for.
+fn odd_answers(rng: &mut Rng, plan: &Plan) -> Vec<FaultPlan> {
+    let odd = |rng: &mut Rng| FaultPlan {
+        at: rng.u64(0..plan.heal_at),
+        lasts: 1,
+        fault: Fault::Error {
+            api: Api::Produce,
+            kind: *rng.choice(&ODD).expect("some"),
+            times: rng.u32(1..=3),
+        },
+    };
+    (0..rng.usize(1..=8)).map(|_| odd(rng)).collect()
 }
 
 fn fault(rng: &mut Rng, plan: &Plan, kind: u32) -> Fault {
@@ -252,5 +297,12 @@ pub(super) fn errors_of(api: Api) -> &'static [ErrorKind] {
     }
 }
 
+/// One seed of so many, more or less, has each of the rare faults.
+const RARE_EVERY: u32 = 40;
+const ODD: [ErrorKind; 3] = [
+    ErrorKind::UnknownTopicId,
+    ErrorKind::UnknownProducerId,
+    ErrorKind::NotEnoughReplicasAfterAppend,
+];
 const BROKER_FAULTS: u32 = 14;
 const KINDS: u32 = BROKER_FAULTS + 4;

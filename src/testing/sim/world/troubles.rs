@@ -61,6 +61,7 @@ impl World<'_> {
                 *stalled = (*stalled).max(until);
             }
             Fault::Grow { topic } => self.grow(topic),
+            Fault::Forget => self.cluster.forgets_until = until,
             Fault::MoveCoordinator { ref id, broker } => self.move_coordinator(id, broker),
             Fault::Error { .. }
             | Fault::LoseAnswer { .. }
@@ -116,6 +117,7 @@ impl World<'_> {
         net.pairs.clear();
         net.profile.spikes = (0, 0);
         self.cluster.core.faults.clear();
+        self.cluster.forgets_until = 0;
         for broker in self.cluster.all() {
             self.cluster.revive(&mut net, &self.time, broker);
         }
