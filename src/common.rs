@@ -8,6 +8,7 @@ pub(crate) mod cluster;
 pub(crate) mod error_kind;
 pub(crate) mod exponential_backoff;
 pub(crate) mod fast_hash;
+pub(crate) mod few;
 pub(crate) mod header;
 pub(crate) mod kafka_error;
 pub(crate) mod kafka_thread;

@@ -285,7 +285,7 @@ impl Targets {
                 .topic_data
                 .iter()
                 .map(|topic| {
-                    let name = name_of(topic.topic_id).unwrap_or_else(|| topic.name.clone());
+                    let name = name_of(topic.topic_id).unwrap_or_else(|| topic.name.to_string());
                     (
                         name,
                         topic

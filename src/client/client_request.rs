@@ -38,7 +38,12 @@ impl ClientRequest {
 pub(crate) struct RequestBuilder {
     api_key: ApiKeys,
     versions: RangeInclusive<i16>,
-    build: Box<dyn FnOnce(i16) -> Result<RequestBody, KafkaError> + Send>,
+    body: Body,
+}
+
+enum Body {
+    Same(RequestBody),
+    OfVersion(Box<dyn FnOnce(i16) -> Result<RequestBody, KafkaError> + Send>),
 }
 
 impl RequestBuilder {
@@ -51,14 +56,18 @@ impl RequestBuilder {
         Self {
             api_key,
             versions: api_key.client_versions(),
-            build: Box::new(build),
+            body: Body::OfVersion(Box::new(build)),
         }
     }
 
     /// A request with the same body at every version.
     pub(crate) fn of(body: impl Into<RequestBody>) -> Self {
         let body = body.into();
-        Self::new(body.api_key(), move |_| Ok(body))
+        Self {
+            api_key: body.api_key(),
+            versions: body.api_key().client_versions(),
+            body: Body::Same(body),
+        }
     }
 
     /// Never uses a version above `version`.
@@ -98,7 +107,10 @@ impl RequestBuilder {
     /// # Errors
     /// Where the request says something that this version cannot say.
     pub(crate) fn build(self, version: i16) -> Result<RequestBody, KafkaError> {
-        (self.build)(version)
+        match self.body {
+            Body::Same(body) => Ok(body),
+            Body::OfVersion(build) => build(version),
+        }
     }
 }
 

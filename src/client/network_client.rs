@@ -32,6 +32,7 @@ use crate::common::cluster::{Node, NodeId};
 use crate::common::error_kind::ErrorKind;
 use crate::common::exponential_backoff::ExponentialBackoff;
 use crate::common::kafka_error::KafkaError;
+use crate::common::payload::Payload;
 use crate::common::time::{FOREVER, Time, deadline};
 use crate::network::network_send::NetworkSend;
 use crate::network::selectable::{ConnectOptions, Selectable, SelectorEvents, SendProgress};
@@ -91,6 +92,8 @@ pub(crate) struct NetworkClient<S, M> {
     ended: Ended,
     correlation_id: i32,
     is_closed: bool,
+    /// The fields of the last request; kept for their memory.
+    request_buffer: Payload,
 }
 
 /// Requests that ended while nobody polled.
@@ -120,6 +123,7 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
             ended: Ended::default(),
             correlation_id: 0,
             is_closed: false,
+            request_buffer: Payload::default(),
             selector: parts.selector,
             config,
         }
@@ -219,7 +223,7 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
     }
 
     fn encode(
-        &self,
+        &mut self,
         request: &InFlightRequest,
         body: &RequestBody,
     ) -> Result<NetworkSend, KafkaError> {
@@ -229,7 +233,7 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
             correlation_id: request.correlation_id,
             client_id: Some(Arc::clone(&self.config.client_id)),
         };
-        let segments = encode_request(&header, body)?;
+        let segments = encode_request(&header, body, &mut self.request_buffer)?;
         Ok(NetworkSend::new(request.destination, segments))
     }
 

@@ -56,6 +56,19 @@ impl Payload {
         }
     }
 
+    /// Replaces the bytes by what `fill` makes of their emptied memory. Where somebody else still has any of them, that one
+    /// keeps the memory, and `fill` gets other memory.
+    pub(crate) fn refill<R>(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        if Arc::get_mut(&mut self.shared).is_none() {
+            *self = Self::default();
+        }
+        let shared = Arc::get_mut(&mut self.shared).expect("nobody else has it");
+        shared.bytes.clear();
+        let result = fill(&mut shared.bytes);
+        self.range = 0..shared.bytes.len();
+        result
+    }
+
     /// The part of these bytes at `range`, or nothing where the range does not lie inside.
     pub(crate) fn slice(&self, range: Range<usize>) -> Option<Self> {
         if range.start > range.end || range.end > self.len() {
@@ -141,6 +154,17 @@ mod tests {
         assert_eq!(*part, [2]);
         drop(part);
         assert_eq!(lender.0.load(Ordering::Relaxed), 3);
+    }
+
+    #[test]
+    fn memory_is_used_again_once_nobody_has_a_part_of_it() {
+        let mut payload = Payload::new(vec![1, 2, 3]);
+        let first = payload.as_ptr();
+        payload.refill(|bytes| bytes.push(4));
+        assert_eq!((&*payload, payload.as_ptr()), (&[4][..], first));
+        let part = payload.slice(0..1).expect("inside");
+        payload.refill(|bytes| bytes.push(5));
+        assert_eq!((&*part, &*payload), (&[4][..], &[5][..]));
     }
 
     #[test]

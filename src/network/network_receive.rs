@@ -8,6 +8,8 @@
 use std::collections::VecDeque;
 use std::io::{self, Read};
 
+use smallvec::SmallVec;
+
 use crate::common::cluster::NodeId;
 use crate::common::payload::Payload;
 use crate::common::planted::planted;
@@ -26,6 +28,8 @@ pub(crate) struct NetworkReceive {
 #[derive(Debug)]
 pub(crate) struct ReceiveBuffer {
     whole: VecDeque<Payload>,
+    /// Where the frames of the last read are that came as a whole; kept for its memory.
+    block: Payload,
     partial: Partial,
     /// The largest frame that is accepted.
     limit: usize,
@@ -50,6 +54,7 @@ impl ReceiveBuffer {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             whole: VecDeque::new(),
+            block: Payload::default(),
             partial: NOTHING_YET,
             limit,
         }
@@ -180,7 +185,7 @@ impl ReceiveBuffer {
 
     /// Takes all whole frames that `bytes` begins with, in one piece of memory; returns what lies behind them.
     fn cut_whole_frames<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], InvalidReceive> {
-        let mut frames = Vec::new();
+        let mut frames = SmallVec::<[_; 4]>::new();
         let mut end = 0;
         let mut verdict = Ok(());
         while let Some(prefix) = bytes.get(end..).and_then(<[u8]>::first_chunk) {
@@ -199,9 +204,10 @@ impl ReceiveBuffer {
         }
         let (whole, behind) = bytes.split_at(end);
         if !frames.is_empty() {
-            let block = Payload::new(whole.to_vec());
-            let payloads = frames.into_iter().filter_map(|range| block.slice(range));
-            self.whole.extend(payloads);
+            self.block.refill(|block| block.extend_from_slice(whole));
+            let frames = frames.into_iter();
+            self.whole
+                .extend(frames.filter_map(|range| self.block.slice(range)));
         }
         verdict.map(|()| behind)
     }

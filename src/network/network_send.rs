@@ -5,8 +5,9 @@
 //! to the pool as early as it can.
 //! Threads: the I/O thread. Locks: none.
 
-use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write};
+
+use smallvec::SmallVec;
 
 use crate::common::cluster::NodeId;
 use crate::common::payload::Payload;
@@ -16,8 +17,9 @@ use crate::common::planted::planted;
 #[derive(Debug)]
 pub(crate) struct NetworkSend {
     destination: NodeId,
-    /// Invariant: none is empty, and the first one has more than `written_of_first` bytes.
-    segments: VecDeque<Payload>,
+    /// Those that are still to be written. Invariant: none is empty, and the first one has more than `written_of_first`
+    /// bytes.
+    segments: smallvec::IntoIter<[Payload; USUAL_SEGMENTS]>,
     written_of_first: usize,
     size: usize,
     remaining: usize,
@@ -25,12 +27,13 @@ pub(crate) struct NetworkSend {
 
 impl NetworkSend {
     /// A frame made of `segments`, which already begin with the size prefix.
-    pub(crate) fn new(destination: NodeId, segments: Vec<Payload>) -> Self {
-        let segments: VecDeque<_> = segments.into_iter().filter(|s| !s.is_empty()).collect();
+    pub(crate) fn new(destination: NodeId, segments: impl IntoIterator<Item = Payload>) -> Self {
+        let segments = segments.into_iter().filter(|s| !s.is_empty());
+        let segments: SmallVec<[Payload; USUAL_SEGMENTS]> = segments.collect();
         let size = segments.iter().map(|s| s.len()).sum();
         Self {
             destination,
-            segments,
+            segments: segments.into_iter(),
             written_of_first: 0,
             size,
             remaining: size,
@@ -61,7 +64,7 @@ impl NetworkSend {
     /// The segments that are not written as a whole.
     #[cfg(test)]
     pub(crate) fn segments(&self) -> impl Iterator<Item = &Payload> {
-        self.segments.iter()
+        self.segments.as_slice().iter()
     }
 
     /// Writes once, as much as one vectored write can name.
@@ -69,16 +72,17 @@ impl NetworkSend {
     /// # Errors
     /// What the writer says, `WouldBlock` included.
     pub(crate) fn write_to(&mut self, writer: &mut (impl Write + ?Sized)) -> io::Result<Written> {
-        let mut slices = Vec::with_capacity(self.segments.len().min(MAX_SLICES));
+        let mut slices = SmallVec::<[_; USUAL_SEGMENTS]>::new();
         let mut skip = self.written_of_first;
         let mut offered = 0;
-        for segment in self.segments.iter().take(MAX_SLICES) {
+        for segment in self.segments.as_slice().iter().take(MAX_SLICES) {
             let rest = segment.get(skip..).unwrap_or_default();
             offered += rest.len();
             slices.push(IoSlice::new(rest));
             skip = 0;
         }
         let written = writer.write_vectored(&slices)?;
+        drop(slices);
         if written == 0 && offered > 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
@@ -91,12 +95,12 @@ impl NetworkSend {
     fn advance(&mut self, written: usize) {
         self.remaining -= written;
         let mut left = self.written_of_first + written;
-        while let Some(first) = self.segments.front() {
+        while let Some(first) = self.segments.as_slice().first() {
             if left < first.len() {
                 break;
             }
             left -= first.len();
-            self.segments.pop_front();
+            drop(self.segments.next());
         }
         self.written_of_first = if planted!("partial-write-starts-again") {
             0
@@ -112,6 +116,9 @@ pub(crate) struct Written {
     /// False where the writer took less: its buffer is full now.
     pub(crate) all_that_was_offered: bool,
 }
+
+/// What a request for one partition has: fields, records, fields.
+const USUAL_SEGMENTS: usize = 3;
 
 /// The operating system's limit on the slices of one write (`IOV_MAX`).
 const MAX_SLICES: usize = 1024;

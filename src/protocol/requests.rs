@@ -18,19 +18,20 @@ use crate::protocol::message::Message;
 use crate::protocol::messages;
 use crate::protocol::protocol_error::ProtocolError;
 use crate::protocol::readable::Readable;
-use crate::protocol::writable::Writable;
+use crate::protocol::writable::{Segments, Writable};
 
-/// A request as segments to write, its size first.
+/// A request as segments to write, its size first. Its small fields are in `buffer`, whose memory is used again.
 pub(crate) fn encode_request(
     header: &RequestHeader,
     body: &RequestBody,
-) -> Result<Vec<Payload>, ProtocolError> {
-    let mut w = Writable::for_frame();
+    buffer: &mut Payload,
+) -> Result<Segments, ProtocolError> {
+    let mut w = Writable::over(buffer.refill(std::mem::take));
     let size = w.reserve_size();
     header.encode(&mut w)?;
     body.encode(header.api_version, &mut w)?;
     w.fill_size(size)?;
-    Ok(w.into_segments())
+    Ok(w.into_segments_of(buffer))
 }
 
 /// Which request a response answers, which is its first field in every version.
@@ -76,8 +77,8 @@ pub(crate) fn encode_response(
     header: ResponseHeader,
     version: i16,
     body: &ResponseBody,
-) -> Result<Vec<Payload>, ProtocolError> {
-    let mut w = Writable::for_frame();
+) -> Result<Segments, ProtocolError> {
+    let mut w = Writable::over(Vec::new());
     let size = w.reserve_size();
     header.encode(body.api_key(), version, &mut w);
     body.encode(version, &mut w)?;

@@ -5,8 +5,10 @@
 //! Threads: used by one at a time. Locks: none.
 
 use byteorder::{BigEndian, ByteOrder};
+use smallvec::SmallVec;
 
 use crate::common::cluster::Uuid;
+use crate::common::few::Few;
 use crate::common::payload::Payload;
 use crate::protocol::byte_utils;
 use crate::protocol::protocol_error::ProtocolError;
@@ -17,19 +19,24 @@ use crate::protocol::records::Records;
 pub(crate) struct Writable {
     buffer: Vec<u8>,
     /// Segments that belong between the bytes of the buffer, each with the position before which it goes.
-    splices: Vec<(usize, Payload)>,
+    splices: Few<(usize, Payload)>,
     spliced: usize,
 }
+
+/// What follows each other on the wire: mostly the fields before the records, the records, and what is behind them.
+pub(crate) type Segments = SmallVec<[Payload; 3]>;
 
 impl Writable {
     pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    /// With room for the small fields of most requests.
-    pub(crate) fn for_frame() -> Self {
+    /// Writes into `memory`, which has room for the small fields of most requests when it is done.
+    pub(crate) fn over(mut memory: Vec<u8>) -> Self {
+        memory.clear();
+        memory.reserve(512);
         Self {
-            buffer: Vec::with_capacity(512),
+            buffer: memory,
             ..Self::default()
         }
     }
@@ -44,23 +51,23 @@ impl Writable {
     }
 
     pub(crate) fn write_i8(&mut self, value: i8) {
-        self.buffer.extend(value.to_be_bytes());
+        self.buffer.extend_from_slice(&value.to_be_bytes());
     }
 
     pub(crate) fn write_i16(&mut self, value: i16) {
-        self.buffer.extend(value.to_be_bytes());
+        self.buffer.extend_from_slice(&value.to_be_bytes());
     }
 
     pub(crate) fn write_i32(&mut self, value: i32) {
-        self.buffer.extend(value.to_be_bytes());
+        self.buffer.extend_from_slice(&value.to_be_bytes());
     }
 
     pub(crate) fn write_i64(&mut self, value: i64) {
-        self.buffer.extend(value.to_be_bytes());
+        self.buffer.extend_from_slice(&value.to_be_bytes());
     }
 
     pub(crate) fn write_uuid(&mut self, value: Uuid) {
-        self.buffer.extend(value.0);
+        self.buffer.extend_from_slice(&value.0);
     }
 
     pub(crate) fn write_unsigned_varint(&mut self, value: u32) {
@@ -82,7 +89,7 @@ impl Writable {
             })?;
             self.write_i16(length);
         }
-        self.buffer.extend(value.as_bytes());
+        self.buffer.extend_from_slice(value.as_bytes());
         Ok(())
     }
 
@@ -94,13 +101,14 @@ impl Writable {
         }
     }
 
-    /// Record bytes; their segments are shared, not copied.
+    /// Record bytes; their segments are shared, not copied, all but the short head.
     pub(crate) fn write_records(
         &mut self,
         records: &Records,
         flexible: bool,
     ) -> Result<(), ProtocolError> {
         self.write_length(records.size(), flexible)?;
+        self.buffer.extend_from_slice(records.head());
         for segment in records.segments() {
             self.splice(segment.clone());
         }
@@ -132,7 +140,7 @@ impl Writable {
     /// Adds what another has collected.
     pub(crate) fn append(&mut self, other: Writable) {
         let base = self.buffer.len();
-        self.buffer.extend(other.buffer);
+        self.buffer.extend_from_slice(&other.buffer);
         self.spliced += other.spliced;
         let shifted = other
             .splices
@@ -160,9 +168,14 @@ impl Writable {
     }
 
     /// What was written, as the segments that follow each other on the wire.
-    pub(crate) fn into_segments(self) -> Vec<Payload> {
-        let buffer = Payload::new(self.buffer);
-        let mut segments = Vec::with_capacity(2 * self.splices.len() + 1);
+    pub(crate) fn into_segments(self) -> Segments {
+        self.into_segments_of(&mut Payload::default())
+    }
+
+    /// As [`into_segments`](Self::into_segments), with the small fields in `buffer`, whose memory they replace.
+    pub(crate) fn into_segments_of(mut self, buffer: &mut Payload) -> Segments {
+        buffer.refill(|memory| std::mem::swap(memory, &mut self.buffer));
+        let mut segments = Segments::with_capacity(2 * self.splices.len() + 1);
         let mut start = 0;
         for (at, segment) in self.splices {
             segments.extend(buffer.slice(start..at).filter(|part| !part.is_empty()));

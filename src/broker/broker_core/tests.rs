@@ -13,6 +13,7 @@ use crate::broker::faults::{Api, Fault};
 use crate::broker::log::unified_log::LogConfig;
 use crate::common::cluster::ProducerIdAndEpoch;
 use crate::common::error_kind::ErrorKind;
+use crate::common::few::Few;
 use crate::common::header::Header;
 use crate::common::payload::Payload;
 use crate::common::time::{SystemTime, Time};
@@ -172,15 +173,15 @@ fn numbered_value(
 
 fn produce(topic: &str, partition: i32, records: Vec<u8>) -> ProduceRequest {
     let records = Some(Records::from(Payload::new(records)));
-    let partition_data = vec![PartitionProduceData {
+    let partition_data = Few::from([PartitionProduceData {
         index: partition,
         records,
-    }];
-    let topic_data = vec![TopicProduceData {
-        name: topic.to_owned(),
+    }]);
+    let topic_data = Few::from([TopicProduceData {
+        name: topic.into(),
         partition_data,
         ..Default::default()
-    }];
+    }]);
     ProduceRequest {
         acks: -1,
         timeout_ms: 1000,

@@ -21,6 +21,7 @@ use crate::broker::kafka_apis::Answer;
 use crate::broker::log::producer_state::Verdict;
 use crate::broker::log::unified_log::{Appended, IncomingBatch, Refusal};
 use crate::common::cluster::{NodeId, ProducerIdAndEpoch};
+use crate::common::few::Few;
 use crate::protocol::errors::Errors;
 use crate::protocol::messages::produce::{
     LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData, PartitionProduceResponse, ProduceRequest,
@@ -52,14 +53,14 @@ pub(crate) fn handle(
         return Answer::Now(failed(request, Errors::InvalidRequiredAcks).into());
     }
     let mut waiting = Vec::new();
-    let mut responses = Vec::new();
+    let mut responses = Few::new();
     for topic in &request.topic_data {
         let by_id = if version >= FIRST_VERSION_WITH_IDS {
             core.topics.name_of(topic.topic_id).map(str::to_owned)
         } else {
-            Some(topic.name.clone())
+            Some(topic.name.to_string())
         };
-        let mut partition_responses = Vec::new();
+        let mut partition_responses = Few::new();
         for data in &topic.partition_data {
             let outcome = match &by_id {
                 Some(name) => write(core, from, name, data),
@@ -243,10 +244,10 @@ fn admit(
 
 fn topic_response(
     topic: &TopicProduceData,
-    partition_responses: Vec<PartitionProduceResponse>,
+    partition_responses: Few<PartitionProduceResponse>,
 ) -> TopicProduceResponse {
     TopicProduceResponse {
-        name: topic.name.clone(),
+        name: topic.name.to_string(),
         topic_id: topic.topic_id,
         partition_responses,
     }
@@ -285,7 +286,7 @@ fn with_endpoints(
     topics: &Topics,
     broker: NodeId,
     version: i16,
-    responses: Vec<TopicProduceResponse>,
+    responses: Few<TopicProduceResponse>,
 ) -> ProduceResponse {
     let mut node_endpoints = Vec::new();
     if version >= FIRST_VERSION_WITH_LEADERS {

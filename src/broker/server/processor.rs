@@ -17,7 +17,6 @@ use crate::broker::broker_core::{ConnectionId, Incoming, Reply, ReplyAction};
 use crate::broker::server::request_channel::{ReplyQueue, RequestChannel, Work};
 use crate::common::cluster::NodeId;
 use crate::common::kafka_thread;
-use crate::common::payload::Payload;
 use crate::common::sync::thread::JoinHandle;
 use crate::common::time::SystemTime;
 use crate::network::channel_builder::{ChannelBuilder, ReceiveLimits, SecurityProtocol};
@@ -29,6 +28,7 @@ use crate::network::selector_waker::SelectorWaker;
 use crate::protocol::ProtocolError;
 use crate::protocol::headers::{RequestHeader, ResponseHeader};
 use crate::protocol::requests::{self, ResponseBody};
+use crate::protocol::writable::Segments;
 
 /// A broker's connections with their thread.
 #[derive(Debug)]
@@ -175,7 +175,7 @@ impl Processing {
         }
     }
 
-    fn send(&mut self, id: NodeId, segments: Vec<Payload>) {
+    fn send(&mut self, id: NodeId, segments: Segments) {
         match self.selector.send(NetworkSend::new(id, segments)) {
             Ok(SendProgress::Done) => self.selector.unmute(id),
             Ok(SendProgress::Pending | SendProgress::Refused) => {}
@@ -230,7 +230,7 @@ impl Processing {
 }
 
 /// An ApiVersions request of a version that nobody knows is answered in version 0 (KIP-511).
-fn encode(request: &RequestHeader, body: &ResponseBody) -> Result<Vec<Payload>, ProtocolError> {
+fn encode(request: &RequestHeader, body: &ResponseBody) -> Result<Segments, ProtocolError> {
     let known = request.api.versions().contains(&request.api_version);
     let version = if known { request.api_version } else { 0 };
     let header = ResponseHeader {

@@ -89,8 +89,9 @@ pub(crate) struct Sender<C> {
     /// Exists where the producer has a `transactional.id`.
     transactions: Option<Transactions>,
     txn_questions: TxnQuestions,
-    /// Reused from pass to pass.
+    /// Reused from pass to pass: what came in, and what goes out.
     responses: Vec<ClientResponse>,
+    drained: Vec<ProducerBatch>,
 }
 
 /// What the Sender works with, apart from its configuration.
@@ -121,6 +122,7 @@ impl<C: KafkaClient> Sender<C> {
             transactions: None,
             txn_questions: TxnQuestions::default(),
             responses: Vec::new(),
+            drained: Vec::new(),
         }
     }
 

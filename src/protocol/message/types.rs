@@ -4,10 +4,13 @@
 //! Differs: a type is a Rust type; what is null is an `Option`.
 //! Threads: plain data. Locks: none.
 
+use std::sync::Arc;
+
 #[cfg(test)]
 use super::Shape;
 use super::{Nullable, Version, Wire};
 use crate::common::cluster::Uuid;
+use crate::common::few::Few;
 use crate::protocol::protocol_error::ProtocolError;
 use crate::protocol::readable::Readable;
 use crate::protocol::records::Records;
@@ -114,6 +117,34 @@ impl Nullable for String {
     }
 }
 
+impl Wire for Arc<str> {
+    fn schema_default() -> Self {
+        Arc::default()
+    }
+
+    fn min_size(at: Version) -> usize {
+        String::min_size(at)
+    }
+
+    fn write(&self, w: &mut Writable, at: Version) -> Result<(), ProtocolError> {
+        w.write_string(self, at.flexible)
+    }
+
+    fn read(r: &mut Readable<'_>, at: Version) -> Result<Self, ProtocolError> {
+        String::read(r, at).map(Arc::from)
+    }
+
+    #[cfg(test)]
+    fn shape() -> Shape {
+        String::shape()
+    }
+
+    #[cfg(test)]
+    fn arbitrary(random: &mut fastrand::Rng, at: Version) -> Self {
+        String::arbitrary(random, at).into()
+    }
+}
+
 impl Wire for Records {
     fn schema_default() -> Self {
         Records::default()
@@ -156,57 +187,68 @@ impl Nullable for Records {
     }
 }
 
-impl<T: Wire> Wire for Vec<T> {
-    fn schema_default() -> Self {
-        Vec::new()
-    }
-
-    fn min_size(at: Version) -> usize {
-        if at.flexible { 1 } else { 4 }
-    }
-
-    fn write(&self, w: &mut Writable, at: Version) -> Result<(), ProtocolError> {
-        w.write_length(self.len(), at.flexible)?;
-        self.iter().try_for_each(|element| element.write(w, at))
-    }
-
-    nullable_on_the_wire!(Vec<T>);
-
-    #[cfg(test)]
-    fn shape() -> Shape {
-        Shape::Array(Box::new(T::shape()))
-    }
-
-    #[cfg(test)]
-    fn arbitrary(random: &mut fastrand::Rng, at: Version) -> Self {
-        (0..random.usize(..4))
-            .map(|_| T::arbitrary(random, at))
-            .collect()
-    }
-}
-
-impl<T: Wire> Nullable for Vec<T> {
-    fn write_null(w: &mut Writable, at: Version) {
-        w.write_null(at.flexible);
-    }
-
-    fn read_nullable(r: &mut Readable<'_>, at: Version) -> Result<Option<Self>, ProtocolError> {
-        let Some(count) = r.read_array_len(at.flexible, T::min_size(at))? else {
-            return Ok(None);
-        };
-        // The count is only a claim: it may reserve what the bytes left would pay for, the rest must be earned.
-        let affordable = r.remaining() / size_of::<T>().max(1);
-        let mut elements = Vec::with_capacity(count.min(affordable));
-        for read in 0..count {
-            if read == elements.capacity() {
-                elements.reserve_exact(read.clamp(1, count - read));
+/// Lists: arrays on the wire, however they are kept in memory.
+macro_rules! array_on_the_wire {
+    ($list:ty) => {
+        impl<T: Wire> Wire for $list {
+            fn schema_default() -> Self {
+                <$list>::new()
             }
-            r.charge(size_of::<T>())?;
-            elements.push(T::read(r, at)?);
+
+            fn min_size(at: Version) -> usize {
+                if at.flexible { 1 } else { 4 }
+            }
+
+            fn write(&self, w: &mut Writable, at: Version) -> Result<(), ProtocolError> {
+                w.write_length(self.len(), at.flexible)?;
+                self.iter().try_for_each(|element| element.write(w, at))
+            }
+
+            nullable_on_the_wire!($list);
+
+            #[cfg(test)]
+            fn shape() -> Shape {
+                Shape::Array(Box::new(T::shape()))
+            }
+
+            #[cfg(test)]
+            fn arbitrary(random: &mut fastrand::Rng, at: Version) -> Self {
+                (0..random.usize(..4))
+                    .map(|_| T::arbitrary(random, at))
+                    .collect()
+            }
         }
-        Ok(Some(elements))
-    }
+
+        impl<T: Wire> Nullable for $list {
+            fn write_null(w: &mut Writable, at: Version) {
+                w.write_null(at.flexible);
+            }
+
+            fn read_nullable(
+                r: &mut Readable<'_>,
+                at: Version,
+            ) -> Result<Option<Self>, ProtocolError> {
+                let Some(count) = r.read_array_len(at.flexible, T::min_size(at))? else {
+                    return Ok(None);
+                };
+                // The count is only a claim: it may reserve what the bytes left would pay for, the rest must be earned.
+                let affordable = r.remaining() / size_of::<T>().max(1);
+                let mut elements = <$list>::with_capacity(count.min(affordable));
+                for read in 0..count {
+                    if read == elements.capacity() {
+                        elements.reserve_exact(read.clamp(1, count - read));
+                    }
+                    r.charge(size_of::<T>())?;
+                    elements.push(T::read(r, at)?);
+                }
+                Ok(Some(elements))
+            }
+        }
+    };
 }
+
+array_on_the_wire!(Vec<T>);
+array_on_the_wire!(Few<T>);
 
 impl<T: Nullable> Wire for Option<T> {
     /// A field that may be null is still present and empty by default; where null is the default the table says so.

@@ -4,6 +4,9 @@
 //! Differs: nothing; from version 13 on a topic is named by its id alone (KIP-516).
 //! Threads: plain data. Locks: none.
 
+use std::sync::Arc;
+
+use crate::common::few::Few;
 use crate::protocol::message::prelude::*;
 
 message! {
@@ -12,14 +15,14 @@ message! {
         transactional_id: Option<String> = None, since(3).nullable_since(3);
         acks: i16, since(0);
         timeout_ms: i32, since(0);
-        topic_data: Vec<TopicProduceData>, since(0);
+        topic_data: Few<TopicProduceData>, since(0);
     }
 
     /// The batches for one topic.
     struct TopicProduceData {
-        name: String, between(0, 12).ignorable();
+        name: Arc<str>, between(0, 12).ignorable();
         topic_id: Uuid, since(13).ignorable();
-        partition_data: Vec<PartitionProduceData>, since(0);
+        partition_data: Few<PartitionProduceData>, since(0);
     }
 
     /// The batch for one partition.
@@ -32,7 +35,7 @@ message! {
 message! {
     /// What became of each batch.
     struct ProduceResponse versions 3..=13 flexible 9.. {
-        responses: Vec<TopicProduceResponse>, since(0);
+        responses: Few<TopicProduceResponse>, since(0);
         throttle_time_ms: i32, since(1).ignorable();
         /// Where the new leaders of `current_leader` listen (KIP-951).
         node_endpoints: Vec<NodeEndpoint>, since(10).tagged(0);
@@ -42,7 +45,7 @@ message! {
     struct TopicProduceResponse {
         name: String, between(0, 12).ignorable();
         topic_id: Uuid, since(13).ignorable();
-        partition_responses: Vec<PartitionProduceResponse>, since(0);
+        partition_responses: Few<PartitionProduceResponse>, since(0);
     }
 
     /// The answer for one partition.

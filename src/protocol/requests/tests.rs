@@ -5,6 +5,7 @@ mod java_frames;
 use super::*;
 use crate::common::cluster::Uuid;
 use crate::common::error_kind::ErrorKind;
+use crate::common::few::Few;
 use crate::common::kafka_error::KafkaError;
 use crate::protocol::messages::api_versions::*;
 use crate::protocol::messages::create_topics::*;
@@ -37,7 +38,7 @@ fn golden_request(version: i16, correlation_id: i32, body: impl Into<RequestBody
         correlation_id,
         client_id: Some("ottla".into()),
     };
-    let frame = joined(&encode_request(&header, &body).expect("valid"));
+    let frame = joined(&encode_request(&header, &body, &mut Payload::default()).expect("valid"));
     assert_eq!(frame, hex(golden), "{} v{version}", header.api);
     assert_eq!(decode_request(&without_size(&frame)), Ok((header, body)));
 }
@@ -198,14 +199,14 @@ fn a_produce_request_never_copies_record_bytes() {
     let batch = Payload::new(vec![7; 100]);
     let body = RequestBody::from(ProduceRequest {
         acks: -1,
-        topic_data: vec![TopicProduceData {
+        topic_data: Few::from([TopicProduceData {
             name: "t".into(),
-            partition_data: vec![PartitionProduceData {
+            partition_data: Few::from([PartitionProduceData {
                 index: 1,
                 records: Some(batch.clone().into()),
-            }],
+            }]),
             ..Default::default()
-        }],
+        }]),
         ..Default::default()
     });
     let header = RequestHeader {
@@ -214,7 +215,7 @@ fn a_produce_request_never_copies_record_bytes() {
         correlation_id: 1,
         client_id: None,
     };
-    let segments = encode_request(&header, &body).expect("valid");
+    let segments = encode_request(&header, &body, &mut Payload::default()).expect("valid");
     assert_eq!(segments.len(), 3);
     assert_eq!(segments[1].as_ptr(), batch.as_ptr());
     let frame = without_size(&joined(&segments));
@@ -264,7 +265,7 @@ fn a_value_that_a_version_cannot_carry_is_refused_unless_it_may_be_dropped() {
         ..Default::default()
     };
     let request = ProduceRequest {
-        topic_data: vec![by_id],
+        topic_data: Few::from([by_id]),
         ..Default::default()
     };
     assert_eq!(

@@ -6,6 +6,7 @@ mod transactions;
 
 use std::fmt::Debug;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use fastrand::Rng;
@@ -13,6 +14,7 @@ use kafka_protocol::messages::{BrokerId, GroupId, ProducerId, TopicName, Transac
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
 use crate::common::cluster::Uuid;
+use crate::common::few::Few;
 use crate::common::payload::Payload;
 use crate::protocol::message::Message;
 use crate::protocol::readable::Readable;
@@ -110,6 +112,7 @@ same_value! {
     i64 => ProducerId: |value| ProducerId(*value);
     String => StrBytes: |value| StrBytes::from_string(value.clone());
     String => TopicName: |value| TopicName(StrBytes::from_string(value.clone()));
+    Arc<str> => TopicName: |value| TopicName(StrBytes::from_string(value.to_string()));
     String => TransactionalId: |value| TransactionalId(StrBytes::from_string(value.clone()));
     String => GroupId: |value| GroupId(StrBytes::from_string(value.clone()));
     Records => Bytes: |value| Bytes::copy_from_slice(&value.contiguous());
@@ -123,6 +126,12 @@ impl<T: FromStr<Err: Debug>> Oracle<T> for Uuid {
 }
 
 impl<T: Oracle<U>, U> Oracle<Vec<U>> for Vec<T> {
+    fn oracle(&self) -> Vec<U> {
+        self.iter().map(T::oracle).collect()
+    }
+}
+
+impl<T: Oracle<U>, U> Oracle<Vec<U>> for Few<T> {
     fn oracle(&self) -> Vec<U> {
         self.iter().map(T::oracle).collect()
     }

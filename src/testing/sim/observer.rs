@@ -281,7 +281,7 @@ impl Observer {
                 self.note_attempt(key, identity, (name, line));
                 noted.push(Noted {
                     wanted: Wanted {
-                        topic: topic.name.clone(),
+                        topic: topic.name.to_string(),
                         topic_id: topic.topic_id,
                         partition: data.index,
                     },
@@ -297,7 +297,7 @@ impl Observer {
         for topic in &produce.topic_data {
             for data in &topic.partition_data {
                 let place = Wanted {
-                    topic: topic.name.clone(),
+                    topic: topic.name.to_string(),
                     topic_id: topic.topic_id,
                     partition: data.index,
                 };

@@ -15,6 +15,7 @@ use crate::client::client_request::{ClientRequest, ClientResponse, Outcome, Requ
 use crate::client::kafka_client::{ClientWaker, KafkaClient, LeastLoadedNode};
 use crate::client::metadata_handle::MetadataHandle;
 use crate::common::cluster::{Node, NodeId, ProducerIdAndEpoch};
+use crate::common::few::Few;
 use crate::common::kafka_error::KafkaError;
 use crate::common::payload::Payload;
 use crate::network::selector_waker::SelectorWaker;
@@ -111,7 +112,7 @@ impl ModelClient {
     fn append(&mut self, version: i16, request: &ProduceRequest) -> ProduceResponse {
         let mut response = ProduceResponse::default();
         for topic in &request.topic_data {
-            let mut answers = Vec::new();
+            let mut answers = Few::new();
             for data in &topic.partition_data {
                 let bytes = data.records.as_ref().expect("records").contiguous();
                 let is_transactional = request.transactional_id.is_some();
@@ -135,7 +136,7 @@ impl ModelClient {
                 }
             }
             response.responses.push(TopicProduceResponse {
-                name: topic.name.clone(),
+                name: topic.name.to_string(),
                 topic_id: topic.topic_id,
                 partition_responses: answers,
             });

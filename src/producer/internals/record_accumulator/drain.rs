@@ -20,16 +20,19 @@ use crate::producer::internals::transaction_manager::BatchId;
 use crate::record::compression_type::CompressionType;
 
 impl RecordDrainer {
-    /// The batches for one request to `node`: at most one per partition, together at most `max_request_size` bytes
-    /// unless the first one alone is larger. What does not fit comes first next time.
+    /// Adds to `batches`, which is empty, those for one request to `node`: at most one per partition, together at most
+    /// `max_request_size` bytes unless the first one alone is larger. What does not fit comes first next time.
     pub(crate) fn drain(
         &mut self,
         node: NodeId,
         max_request_size: usize,
         now: Instant,
-    ) -> Vec<ProducerBatch> {
-        let mut list = self.sendable.remove(&node).unwrap_or_default();
-        let mut batches = Vec::new();
+        batches: &mut Vec<ProducerBatch>,
+    ) {
+        let mut list = match self.sendable.get_mut(&node) {
+            Some(list) if !list.is_empty() => std::mem::take(list),
+            _ => return,
+        };
         let mut size = 0;
         for _ in 0..list.len() {
             let Some(partition) = list.pop_front() else {
@@ -53,7 +56,6 @@ impl RecordDrainer {
         if !batches.is_empty() {
             self.last_drain = Some(now);
         }
-        batches
     }
 
     fn seal(&mut self, batch: &mut ProducerBatch) {

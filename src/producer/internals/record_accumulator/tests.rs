@@ -164,7 +164,10 @@ impl Fixture {
 
     fn drain_up_to(&mut self, node: i32, max_request_size: usize) -> Vec<ProducerBatch> {
         let now = self.now();
-        self.drainer.drain(NodeId(node), max_request_size, now)
+        let mut batches = Vec::new();
+        self.drainer
+            .drain(NodeId(node), max_request_size, now, &mut batches);
+        batches
     }
 
     /// A whole pass: what all ready nodes get.

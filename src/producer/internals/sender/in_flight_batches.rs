@@ -5,23 +5,24 @@
 //! became of its sequence numbers.
 //! Threads: the I/O thread. Locks: none.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::common::cluster::{
     LeaderEpoch, NodeId, ProducerIdAndEpoch, Sequence, TopicPartition, Uuid,
 };
+use crate::common::few::Few;
 use crate::common::planted::planted;
-
-use crate::common::time::deadline;
+use crate::common::time::{deadline, earlier};
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::sender::offset_watch::OffsetWatch;
 
-/// Requests without a response, by correlation id, which is the order of the sends.
+/// Requests without a response.
 #[derive(Debug, Default)]
 pub(super) struct InFlightBatches {
-    requests: BTreeMap<i32, InFlightRequest>,
+    /// With their correlation ids, in the order of the sends. Few: the first one is the next to be answered by its node.
+    requests: VecDeque<(i32, InFlightRequest)>,
     /// What the answers of those that ended said.
     pub(super) offsets: OffsetWatch,
 }
@@ -31,9 +32,9 @@ pub(super) struct InFlightBatches {
 pub(super) struct InFlightRequest {
     pub(super) node: NodeId,
     /// Sorted by partition, and one of each at most: the protocol allows no more.
-    batches: Vec<InFlightBatch>,
+    batches: Few<InFlightBatch>,
     /// From protocol version 13 on, answers name topics by id alone. Sorted by id.
-    topic_names: Vec<(Uuid, Arc<str>)>,
+    topic_names: Few<(Uuid, Arc<str>)>,
     /// When the oldest batch that still waits was created; nothing where none waits.
     oldest: Option<Instant>,
     /// Where the answers have been in step with the batches so far, the place of the next one.
@@ -63,20 +64,19 @@ impl InFlightRequest {
     /// A request with these batches, sorted by partition, whose topics have these ids.
     pub(super) fn new(
         node: NodeId,
-        batches: Vec<ProducerBatch>,
-        topic_names: Vec<(Uuid, Arc<str>)>,
+        batches: impl Iterator<Item = ProducerBatch>,
+        mut topic_names: Few<(Uuid, Arc<str>)>,
     ) -> Self {
-        let oldest = batches.iter().map(ProducerBatch::created).min();
-        debug_assert!(batches.is_sorted_by_key(|batch| batch.topic_partition()));
-        let batches = batches
-            .into_iter()
+        let mut oldest = None;
+        let batches: Few<_> = batches
+            .inspect(|batch| oldest = earlier(oldest, Some(batch.created())))
             .map(|batch| InFlightBatch {
                 tp: batch.topic_partition().clone(),
                 leader_epoch: batch.leader_epoch(),
                 place: Place::Waiting(batch),
             })
             .collect();
-        let mut topic_names = topic_names;
+        debug_assert!(batches.is_sorted_by_key(|batch| &batch.tp));
         topic_names.sort_by_key(|(id, _)| *id);
         Self {
             node,
@@ -124,6 +124,12 @@ impl InFlightRequest {
             .iter_mut()
             .filter_map(InFlightBatch::take)
             .collect()
+    }
+
+    /// Whether any batch has had no answer yet, whoever still waits for it.
+    pub(super) fn has_unanswered(&self) -> bool {
+        let mut places = self.batches.iter().map(|batch| &batch.place);
+        places.any(|place| !matches!(place, Place::Answered))
     }
 
     fn has_waiting(&self) -> bool {
@@ -184,31 +190,29 @@ impl InFlightBatch {
 
 impl InFlightBatches {
     pub(super) fn add(&mut self, correlation_id: i32, request: InFlightRequest) {
-        let before = self.requests.insert(correlation_id, request);
-        debug_assert!(
-            before.is_none(),
-            "correlation ids repeat after 2^31 requests"
-        );
+        self.requests.push_back((correlation_id, request));
     }
 
     pub(super) fn remove(&mut self, correlation_id: i32) -> Option<InFlightRequest> {
-        self.requests.remove(&correlation_id)
+        let mut ids = self.requests.iter().map(|(id, _)| *id);
+        let at = ids.position(|id| id == correlation_id)?;
+        self.requests.remove(at).map(|(_, request)| request)
     }
 
     /// The nodes that batches wait for.
     pub(super) fn leaders(&self) -> impl Iterator<Item = NodeId> {
-        let requests = self.requests.values();
+        let requests = self.each();
         requests.filter(|r| r.has_waiting()).map(|r| r.node)
     }
 
     /// Whether any batch waits for an answer.
     pub(super) fn has_waiting(&self) -> bool {
-        self.requests.values().any(InFlightRequest::has_waiting)
+        self.each().any(InFlightRequest::has_waiting)
     }
 
     /// When the first of the waiting batches will have been around for `timeout`.
     pub(super) fn next_expiry(&self, timeout: Duration) -> Option<Instant> {
-        let oldest = self.requests.values().filter_map(|r| r.oldest).min();
+        let oldest = self.each().filter_map(|r| r.oldest).min();
         oldest.map(|created| deadline(created, timeout))
     }
 
@@ -216,7 +220,7 @@ impl InFlightBatches {
     pub(super) fn take_expired(&mut self, timeout: Duration, now: Instant) -> Vec<ProducerBatch> {
         let mut expired = Vec::new();
         let limit = |created: Instant| now.saturating_duration_since(created) >= timeout;
-        for request in self.requests.values_mut() {
+        for request in self.each_mut() {
             request.take_expired(limit, &mut expired);
         }
         // Batches of one partition may sit in several requests; the order of creation is the order of the records.
@@ -227,7 +231,7 @@ impl InFlightBatches {
     /// Takes every batch that waits. Their requests go on.
     pub(super) fn take_all(&mut self) -> Vec<ProducerBatch> {
         let mut all = Vec::new();
-        for request in self.requests.values_mut() {
+        for request in self.each_mut() {
             request.take_expired(|_| true, &mut all);
         }
         all.sort_by_key(ProducerBatch::created);
@@ -239,7 +243,7 @@ impl InFlightBatches {
         &self,
         is_elsewhere: impl Fn(&TopicPartition, NodeId) -> bool,
     ) -> Vec<TopicPartition> {
-        let requests = self.requests.values();
+        let requests = self.each();
         let elsewhere = requests.flat_map(|request| {
             let of_request = request.partitions();
             of_request.filter(|tp| is_elsewhere(tp, request.node))
@@ -250,7 +254,7 @@ impl InFlightBatches {
     /// Every batch that has had no answer, with the numbers of those that were given up.
     #[cfg(test)]
     pub(super) fn unanswered(&self) -> impl Iterator<Item = (&TopicPartition, &Place)> {
-        let batches = self.requests.values().flat_map(|request| &request.batches);
+        let batches = self.each().flat_map(|request| &request.batches);
         batches.map(|batch| (&batch.tp, &batch.place))
     }
 
@@ -262,7 +266,7 @@ impl InFlightBatches {
         leader: impl Fn(&TopicPartition) -> Option<(NodeId, LeaderEpoch)>,
     ) -> Vec<(NodeId, TopicPartition, NodeId)> {
         let mut found: Vec<(NodeId, TopicPartition, NodeId)> = Vec::new();
-        for request in self.requests.values() {
+        for request in self.each() {
             let node = request.node;
             if !is_overdue(node) || found.iter().any(|(known, ..)| *known == node) {
                 continue;
@@ -281,7 +285,15 @@ impl InFlightBatches {
 
     /// Whether a request with this partition is pending at any node but `node`.
     pub(super) fn is_pending_elsewhere(&self, tp: &TopicPartition, node: Option<NodeId>) -> bool {
-        let mut requests = self.requests.values();
+        let mut requests = self.each();
         requests.any(|request| Some(request.node) != node && request.has(tp))
+    }
+
+    fn each(&self) -> impl Iterator<Item = &InFlightRequest> {
+        self.requests.iter().map(|(_, request)| request)
+    }
+
+    fn each_mut(&mut self) -> impl Iterator<Item = &mut InFlightRequest> {
+        self.requests.iter_mut().map(|(_, request)| request)
     }
 }

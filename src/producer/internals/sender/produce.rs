@@ -12,8 +12,8 @@ use crate::client::kafka_client::KafkaClient;
 use crate::client::metadata_handle::MetadataHandle;
 use crate::client::metadata_snapshot::MetadataSnapshot;
 use crate::common::cluster::{Node, NodeId, ProducerIdAndEpoch, Uuid};
+use crate::common::few::Few;
 use crate::common::kafka_error::KafkaError;
-use crate::common::payload::Payload;
 use crate::common::time::earlier;
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::sender::in_flight_batches::InFlightRequest;
@@ -104,27 +104,28 @@ impl<C: KafkaClient> Sender<C> {
         }
         loop {
             let limit = self.config.max_request_size;
-            let batches = self.accumulator.drain(id, limit, now);
-            if batches.is_empty() {
+            self.accumulator.drain(id, limit, now, &mut self.drained);
+            if self.drained.is_empty() {
                 return None;
             }
-            self.send_produce_request(id, batches, snapshot, now);
+            self.send_produce_request(id, snapshot, now);
             if !self.client.is_ready(node, now) {
                 return None;
             }
         }
     }
 
+    /// Sends what was drained.
     fn send_produce_request(
         &mut self,
         node: NodeId,
-        mut batches: Vec<ProducerBatch>,
         snapshot: &MetadataSnapshot,
         now: Instant,
     ) {
-        batches.sort_by(|a, b| a.topic_partition().cmp(b.topic_partition()));
-        let topics = topics(&mut batches, snapshot, self.transactions.is_some());
-        for batch in &mut batches {
+        let batches = &mut self.drained;
+        batches.sort_unstable_by(|a, b| a.topic_partition().cmp(b.topic_partition()));
+        let topics = topics(batches, snapshot, self.transactions.is_some());
+        for batch in batches {
             batch.handed_to(node);
             self.control.metrics().batch_sent(SentBatch {
                 bytes: batch.size_in_bytes(),
@@ -134,22 +135,22 @@ impl<C: KafkaClient> Sender<C> {
         }
         let topic_names = topics
             .iter()
-            .filter(|topic| !topic.id.is_zero())
-            .map(|topic| (topic.id, Arc::clone(&topic.name)))
+            .filter(|topic| !topic.topic_id.is_zero())
+            .map(|topic| (topic.topic_id, Arc::clone(&topic.name)))
             .collect();
         let builder = self.builder(topics);
         let expects_response = self.config.acks != 0;
         let request = self
             .client
             .new_client_request(node, builder, now, expects_response);
-        let in_flight = InFlightRequest::new(node, batches, topic_names);
+        let in_flight = InFlightRequest::new(node, self.drained.drain(..), topic_names);
         self.in_flight.add(request.correlation_id, in_flight);
         self.client.send(request, now);
     }
 
-    fn builder(&self, topics: Vec<TopicBatches>) -> RequestBuilder {
+    fn builder(&self, topics: Few<TopicProduceData>) -> RequestBuilder {
         // From version 13 on topics have ids instead of names, so a single topic without an id rules it out for all.
-        let all_have_ids = topics.iter().all(|topic| !topic.id.is_zero());
+        let all_have_ids = topics.iter().all(|topic| !topic.topic_id.is_zero());
         let newest = if all_have_ids {
             i16::MAX
         } else {
@@ -166,28 +167,11 @@ impl<C: KafkaClient> Sender<C> {
             transactional_id,
             acks: self.config.acks,
             timeout_ms: i32::try_from(self.config.request_timeout.as_millis()).unwrap_or(i32::MAX),
-            topic_data: topics.into_iter().map(TopicBatches::into_data).collect(),
+            topic_data: topics,
         };
         RequestBuilder::of(body)
             .at_most(newest)
             .at_least(self.config.oldest_produce_version)
-    }
-}
-
-/// The batches of one topic in a request.
-struct TopicBatches {
-    name: Arc<str>,
-    id: Uuid,
-    partitions: Vec<PartitionProduceData>,
-}
-
-impl TopicBatches {
-    fn into_data(self) -> TopicProduceData {
-        TopicProduceData {
-            name: (*self.name).to_owned(),
-            topic_id: self.id,
-            partition_data: self.partitions,
-        }
     }
 }
 
@@ -196,8 +180,8 @@ fn topics(
     batches: &mut [ProducerBatch],
     snapshot: &MetadataSnapshot,
     is_transactional: bool,
-) -> Vec<TopicBatches> {
-    let mut topics: Vec<TopicBatches> = Vec::new();
+) -> Few<TopicProduceData> {
+    let mut topics: Few<TopicProduceData> = Few::new();
     for batch in batches {
         let tp = batch.topic_partition();
         let data = PartitionProduceData {
@@ -206,17 +190,17 @@ fn topics(
         };
         let id = match topics.last_mut() {
             Some(last) if *last.name == *tp.topic() => {
-                last.partitions.push(data);
-                last.id
+                last.partition_data.push(data);
+                last.topic_id
             }
             _ => {
-                let id = snapshot.topic(tp.topic()).map_or(Uuid::ZERO, |t| t.id);
-                topics.push(TopicBatches {
+                let topic_id = snapshot.topic(tp.topic()).map_or(Uuid::ZERO, |t| t.id);
+                topics.push(TopicProduceData {
                     name: Arc::clone(tp.shared_topic()),
-                    id,
-                    partitions: vec![data],
+                    topic_id,
+                    partition_data: Few::from_buf([data]),
                 });
-                id
+                topic_id
             }
         };
         batch.goes_to_topic(id);
@@ -232,10 +216,7 @@ fn records(batch: &ProducerBatch, is_transactional: bool) -> Option<Records> {
         None => (ProducerIdAndEpoch::NONE, None),
     };
     let header = sealed.header(producer, first, is_transactional);
-    Some(Records::new(vec![
-        Payload::new(header.to_vec()),
-        sealed.body().clone(),
-    ]))
+    Some(Records::with_head(&header, sealed.body().clone()))
 }
 
 const NEWEST_VERSION_WITH_NAMES: i16 = 12;

@@ -143,8 +143,10 @@ impl<C: KafkaClient> Sender<C> {
         if planted!("left-out-is-forgotten") {
             return;
         }
-        let left_out = disconnected("the response left this partition out");
-        self.fail_attempts(request, &left_out, now);
+        if request.has_unanswered() {
+            let left_out = disconnected("the response left this partition out");
+            self.fail_attempts(request, &left_out, now);
+        }
     }
 
     /// With `acks=0`: the bytes are out, and that is all that will ever be known.

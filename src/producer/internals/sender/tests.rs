@@ -9,6 +9,7 @@ use crate::client::client_request::RequestFailure;
 use crate::client::metadata::{Metadata, MetadataConfig};
 use crate::client::metadata_handle::MetadataHandle;
 use crate::common::cluster::{Node, NodeId, Uuid};
+use crate::common::few::Few;
 use crate::common::kafka_error::Persisted;
 use crate::common::sync::Rank;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
@@ -355,11 +356,11 @@ fn answer(partition: i32, error: Errors, offset: i64) -> ProduceResponse {
 
 fn answers(partitions: Vec<PartitionProduceResponse>) -> ProduceResponse {
     ProduceResponse {
-        responses: vec![TopicProduceResponse {
+        responses: Few::from([TopicProduceResponse {
             name: TOPIC.to_owned(),
-            partition_responses: partitions,
+            partition_responses: partitions.into(),
             ..Default::default()
-        }],
+        }]),
         ..Default::default()
     }
 }

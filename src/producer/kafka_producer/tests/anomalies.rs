@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use super::*;
 use crate::client::host_resolver::HostResolver;
 use crate::common::cluster::Uuid;
+use crate::common::few::Few;
 use crate::common::kafka_error::Persisted;
 use crate::network::selectable::Selectable;
 use crate::producer::kafka_producer::stepped::Stepped;
@@ -197,7 +198,7 @@ impl World {
     }
 
     fn append(&mut self, request: &ProduceRequest) -> ProduceResponse {
-        let mut responses = Vec::new();
+        let mut responses = Few::new();
         let is_told = request.transactional_id.is_some() && self.transaction_version < 2;
         for topic in &request.topic_data {
             let mut indexes = topic.partition_data.iter().map(|data| data.index);
@@ -222,7 +223,7 @@ impl World {
                 }
             });
             responses.push(TopicProduceResponse {
-                name: topic.name.clone(),
+                name: topic.name.to_string(),
                 topic_id: topic.topic_id,
                 partition_responses: partitions.collect(),
             });

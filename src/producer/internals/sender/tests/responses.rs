@@ -32,7 +32,7 @@ fn answers_for_unasked_or_already_answered_partitions_are_passed_over() {
     ]);
     response.responses.push(TopicProduceResponse {
         name: "unknown".to_owned(),
-        partition_responses: vec![partition_answer(0, Errors::None, 9)],
+        partition_responses: Few::from([partition_answer(0, Errors::None, 9)]),
         ..Default::default()
     });
     fixture.client.respond(response);

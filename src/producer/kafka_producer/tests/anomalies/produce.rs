@@ -253,11 +253,11 @@ fn an_answer_of_another_api_is_no_answer() {
 #[test]
 fn a_short_frame_is_no_answer_wherever_it_ends() {
     let body = ProduceResponse {
-        responses: vec![TopicProduceResponse {
+        responses: Few::from([TopicProduceResponse {
             topic_id: ID,
-            partition_responses: vec![PartitionProduceResponse::default()],
+            partition_responses: Few::from([PartitionProduceResponse::default()]),
             ..Default::default()
-        }],
+        }]),
         ..Default::default()
     };
     let whole = frame_to(0, 13, body).len();
