@@ -76,6 +76,10 @@ pub(crate) struct BrokerCore {
 
 /// A request that is answered later.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most are of the largest kind, and a box would only be one thing more"
+)]
 enum Parked {
     /// A fetch that waits for data, until its deadline.
     Fetch {

@@ -184,10 +184,9 @@ impl InFlightRequests {
         }
     }
 
-    /// How long until a request may become overdue.
-    pub(crate) fn time_to_next_timeout(&self, now: Instant) -> Duration {
+    /// When a request may become overdue.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
         self.earliest_deadline
-            .map_or(Duration::MAX, |at| at.saturating_duration_since(now))
     }
 
     /// The nodes with an overdue request, and the limit that it missed.
@@ -279,14 +278,14 @@ mod tests {
         requests.add(request(0, 1, now));
         requests.add(request(1, 2, now));
         requests.increment_throttle_time(NodeId(1), SECOND);
-        assert_eq!(requests.time_to_next_timeout(now), SECOND);
+        assert_eq!(requests.next_timeout(), Some(now + SECOND));
         let overdue = requests.nodes_with_timed_out_requests(now + SECOND);
         assert_eq!(overdue, [(NodeId(2), SECOND)]);
         requests.clear_all(NodeId(2));
         assert_eq!(requests.nodes_with_timed_out_requests(now + SECOND), []);
-        assert_eq!(requests.time_to_next_timeout(now + SECOND), SECOND);
+        assert_eq!(requests.next_timeout(), Some(now + SECOND * 2));
         requests.complete_next(NodeId(1));
-        assert_eq!(requests.time_to_next_timeout(now), Duration::MAX);
+        assert_eq!(requests.next_timeout(), None);
     }
 
     #[test]

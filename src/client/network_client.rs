@@ -33,7 +33,7 @@ use crate::common::error_kind::ErrorKind;
 use crate::common::exponential_backoff::ExponentialBackoff;
 use crate::common::kafka_error::KafkaError;
 use crate::common::payload::Payload;
-use crate::common::time::{FOREVER, Time, deadline};
+use crate::common::time::{FOREVER, Time, deadline, earlier};
 use crate::network::network_send::NetworkSend;
 use crate::network::selectable::{ConnectOptions, Selectable, SelectorEvents, SendProgress};
 use crate::protocol::ApiKeys;
@@ -311,13 +311,13 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
         if is_news || !self.ended.written.is_empty() || !self.ended.aborted_sends.is_empty() {
             return Duration::ZERO;
         }
+        let timer = earlier(self.in_flight_requests.next_timeout(), self.next_look());
+        let timer = timer.map_or(FOREVER, |at| at.saturating_duration_since(now));
         timeout
             .min(metadata_timeout)
-            .min(self.in_flight_requests.time_to_next_timeout(now))
             .min(self.connection_states.time_to_next_setup_timeout(now))
             .min(self.time_to_rebootstrap(now))
-            .min(self.time_to_next_look(now))
-            .min(FOREVER)
+            .min(timer)
     }
 }
 

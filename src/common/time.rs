@@ -44,7 +44,7 @@ impl Time for SystemTime {
 
 /// `now + wait`, or "never" (about thirty years on) where the sum does not fit.
 pub(crate) fn deadline(now: Instant, wait: Duration) -> Instant {
-    now.checked_add(wait).unwrap_or(now + FOREVER)
+    now.checked_add(wait).unwrap_or_else(|| now + FOREVER)
 }
 
 /// The earlier of two times, where nothing stands for never.

@@ -10,8 +10,10 @@ use std::io::{self, IoSlice, Write};
 use smallvec::SmallVec;
 
 use crate::common::cluster::NodeId;
+#[cfg(test)]
 use crate::common::payload::Payload;
 use crate::common::planted::planted;
+use crate::protocol::writable::Segments;
 
 /// A frame, size prefix included, and how much of it is out.
 #[derive(Debug)]
@@ -19,7 +21,7 @@ pub(crate) struct NetworkSend {
     destination: NodeId,
     /// Those that are still to be written. Invariant: none is empty, and the first one has more than `written_of_first`
     /// bytes.
-    segments: smallvec::IntoIter<[Payload; USUAL_SEGMENTS]>,
+    segments: <Segments as IntoIterator>::IntoIter,
     written_of_first: usize,
     size: usize,
     remaining: usize,
@@ -27,9 +29,9 @@ pub(crate) struct NetworkSend {
 
 impl NetworkSend {
     /// A frame made of `segments`, which already begin with the size prefix.
-    pub(crate) fn new(destination: NodeId, segments: impl IntoIterator<Item = Payload>) -> Self {
-        let segments = segments.into_iter().filter(|s| !s.is_empty());
-        let segments: SmallVec<[Payload; USUAL_SEGMENTS]> = segments.collect();
+    pub(crate) fn new(destination: NodeId, segments: impl Into<Segments>) -> Self {
+        let mut segments = segments.into();
+        segments.retain(|segment| !segment.is_empty());
         let size = segments.iter().map(|s| s.len()).sum();
         Self {
             destination,
@@ -72,7 +74,7 @@ impl NetworkSend {
     /// # Errors
     /// What the writer says, `WouldBlock` included.
     pub(crate) fn write_to(&mut self, writer: &mut (impl Write + ?Sized)) -> io::Result<Written> {
-        let mut slices = SmallVec::<[_; USUAL_SEGMENTS]>::new();
+        let mut slices = SmallVec::<[_; 3]>::new();
         let mut skip = self.written_of_first;
         let mut offered = 0;
         for segment in self.segments.as_slice().iter().take(MAX_SLICES) {
@@ -116,9 +118,6 @@ pub(crate) struct Written {
     /// False where the writer took less: its buffer is full now.
     pub(crate) all_that_was_offered: bool,
 }
-
-/// What a request for one partition has: fields, records, fields.
-const USUAL_SEGMENTS: usize = 3;
 
 /// The operating system's limit on the slices of one write (`IOV_MAX`).
 const MAX_SLICES: usize = 1024;

@@ -159,23 +159,23 @@ impl Selector {
     }
 
     /// How long a poll may wait, given what is already known.
-    fn longest_wait(&self, timeout: Duration, events: &SelectorEvents) -> Duration {
+    fn longest_wait(&self, timeout: Duration, events: &SelectorEvents, now: Instant) -> Duration {
         let deliverable = self.closing.iter().any(|c| !c.channel.is_muted());
         if deliverable || !events.is_empty() || !self.actionable.is_empty() {
             return Duration::ZERO;
         }
         match self.idle.next_check() {
-            Some(check) => timeout.min(check.saturating_duration_since(self.time.now())),
+            Some(check) => timeout.min(check.saturating_duration_since(now)),
             None => timeout,
         }
     }
 
     /// Waits for the operating system, unless somebody has asked us not to.
-    fn wait(&mut self, timeout: Duration) -> io::Result<()> {
+    fn wait(&mut self, timeout: Duration, now: Instant) -> io::Result<()> {
         let asleep = !timeout.is_zero() && self.waker.begin_sleep();
         let timeout = if asleep { timeout } else { Duration::ZERO };
         let (poll, os_events) = (&mut self.poll, &mut self.os_events);
-        let outcome = retry_interrupted(&*self.time, timeout, |left| {
+        let outcome = retry_interrupted(&*self.time, (now, timeout), |left| {
             poll.poll(os_events, Some(left))
         });
         self.waker.end_sleep();
@@ -313,7 +313,8 @@ impl Selectable for Selector {
     fn poll(&mut self, timeout: Duration, events: &mut SelectorEvents) -> io::Result<()> {
         events.clear();
         events.disconnected.append(&mut self.unreported);
-        self.wait(self.longest_wait(timeout, events))?;
+        let now = self.time.now();
+        self.wait(self.longest_wait(timeout, events, now), now)?;
         // Read after the wait: what is served now must not count as idle for as long as the wait took.
         let now = self.time.now();
         self.deliver_of_closing(events);
@@ -486,18 +487,17 @@ fn visit(
     Ok(())
 }
 
-/// Calls `wait` again with what is left of `timeout` for as long as signals interrupt it.
+/// Calls `wait` again with what is left of `timeout`, which begins at `now`, for as long as signals interrupt it.
 fn retry_interrupted(
     time: &dyn Time,
-    timeout: Duration,
+    (now, timeout): (Instant, Duration),
     mut wait: impl FnMut(Duration) -> io::Result<()>,
 ) -> io::Result<()> {
-    let end = deadline(time.now(), timeout);
     let mut left = timeout;
     loop {
         match wait(left) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                left = end.saturating_duration_since(time.now());
+                left = deadline(now, timeout).saturating_duration_since(time.now());
             }
             outcome => return outcome,
         }

@@ -30,7 +30,7 @@ impl Records {
     /// A few bytes that are made anew for each message, and what never changes.
     pub(crate) fn with_head(head: &[u8], body: Payload) -> Self {
         Self {
-            head: head.into(),
+            head: SmallVec::from_slice(head),
             segments: Few::from_buf([body]),
         }
     }
@@ -97,7 +97,10 @@ mod tests {
         let with_head = Records::with_head(&[1, 2], Payload::new(vec![3]));
         assert_eq!(whole, cut);
         assert_eq!(whole, with_head);
-        assert_eq!((with_head.size(), &*with_head.contiguous()), (3, &[1, 2, 3][..]));
+        assert_eq!(
+            (with_head.size(), &*with_head.contiguous()),
+            (3, &[1, 2, 3][..])
+        );
         assert_eq!(cut.size(), 3);
         assert_eq!(*cut.contiguous(), [1, 2, 3]);
         assert_ne!(whole, Records::from(Payload::new(vec![1, 2, 4])));

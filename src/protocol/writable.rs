@@ -4,6 +4,8 @@
 //! Differs: no pass to compute the size first; the one size a frame needs is filled in at the end.
 //! Threads: used by one at a time. Locks: none.
 
+use std::ops::Range;
+
 use byteorder::{BigEndian, ByteOrder};
 use smallvec::SmallVec;
 
@@ -168,6 +170,7 @@ impl Writable {
     }
 
     /// What was written, as the segments that follow each other on the wire.
+    #[cfg(any(test, feature = "embedded-broker"))]
     pub(crate) fn into_segments(self) -> Segments {
         self.into_segments_of(&mut Payload::default())
     }
@@ -178,15 +181,11 @@ impl Writable {
         let mut segments = Segments::with_capacity(2 * self.splices.len() + 1);
         let mut start = 0;
         for (at, segment) in self.splices {
-            segments.extend(buffer.slice(start..at).filter(|part| !part.is_empty()));
+            push_part(&mut segments, buffer, start..at);
             segments.push(segment);
             start = at;
         }
-        segments.extend(
-            buffer
-                .slice(start..buffer.len())
-                .filter(|part| !part.is_empty()),
-        );
+        push_part(&mut segments, buffer, start..buffer.len());
         segments
     }
 
@@ -203,6 +202,12 @@ impl Writable {
         let length = checked_length(length)?;
         self.write_unsigned_varint(length.unsigned_abs() + 1);
         Ok(())
+    }
+}
+
+fn push_part(segments: &mut Segments, buffer: &Payload, part: Range<usize>) {
+    if let Some(part) = buffer.slice(part).filter(|part| !part.is_empty()) {
+        segments.push(part);
     }
 }
 

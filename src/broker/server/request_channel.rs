@@ -16,6 +16,10 @@ use crate::network::selector_waker::SelectorWaker;
 
 /// What a handler is asked to do.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most are of the largest kind, and a box would only be one thing more"
+)]
 pub(crate) enum Work {
     /// Handle a request.
     Request(Incoming),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::metadata::MetadataConfig;
 use crate::common::exponential_backoff::ExponentialBackoff;
+use crate::common::time::deadline;
 use crate::protocol::Errors;
 
 /// Wishes, the time of the last answers, and the waits that follow from them.
@@ -78,12 +79,12 @@ impl RefreshSchedule {
 
     /// Whether it is enough to ask about new topics.
     pub(super) fn partial_update_suffices(&self, now: Instant) -> bool {
-        !self.needs_full_update && !self.time_to_age(now).is_zero()
+        !self.needs_full_update && is_fresh(self.ages(), now)
     }
 
     /// An answer came. `answers_all` says whether the request knew every wish there is now.
     pub(super) fn updated(&mut self, is_partial: bool, answers_all: bool, now: Instant) {
-        if self.time_to_age(now).is_zero() {
+        if !is_fresh(self.ages(), now) {
             self.made_progress();
         }
         self.needs_partial_update = !answers_all;
@@ -114,25 +115,26 @@ impl RefreshSchedule {
     }
 
     pub(super) fn time_to_next_update(&self, now: Instant) -> Duration {
-        let time_to_age = self.time_to_age(now);
+        let ages = self.ages();
         let wanted = self.needs_full_update || self.needs_partial_update;
-        let time_to_expire = match wanted {
-            true => Duration::ZERO,
-            false => time_to_age,
-        };
-        time_to_expire.max(self.time_to_allow_update(time_to_age, now))
+        let expires = ages.filter(|_| !wanted);
+        let next = expires.max(self.allows_update(ages, now));
+        next.map_or(Duration::ZERO, |at| at.saturating_duration_since(now))
     }
 
-    fn time_to_allow_update(&self, time_to_age: Duration, now: Instant) -> Duration {
+    /// Until when nobody may be asked; nothing where there is no such time.
+    fn allows_update(&self, ages: Option<Instant>, now: Instant) -> Option<Instant> {
         let mut wait = self.wait_for_attempts;
-        if !time_to_age.is_zero() {
+        if is_fresh(ages, now) {
             wait = wait.max(self.wait_for_equivalent_responses);
         }
-        remaining(self.last_refresh, wait, now)
+        self.last_refresh.map(|since| deadline(since, wait))
     }
 
-    fn time_to_age(&self, now: Instant) -> Duration {
-        remaining(self.last_successful_refresh, self.max_age, now)
+    /// When what is known becomes too old; nothing where nothing is known.
+    fn ages(&self) -> Option<Instant> {
+        let since = self.last_successful_refresh;
+        since.map(|since| deadline(since, self.max_age))
     }
 
     fn draw(&mut self, failures: u32) -> Duration {
@@ -140,9 +142,6 @@ impl RefreshSchedule {
     }
 }
 
-/// What is left at `now` of a wait that began at `since`; nothing where it never began.
-fn remaining(since: Option<Instant>, wait: Duration, now: Instant) -> Duration {
-    since.map_or(Duration::ZERO, |since| {
-        wait.saturating_sub(now.saturating_duration_since(since))
-    })
+fn is_fresh(ages: Option<Instant>, now: Instant) -> bool {
+    ages.is_some_and(|ages| ages > now)
 }

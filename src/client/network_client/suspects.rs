@@ -4,7 +4,7 @@
 //! Differs: does not exist in Java.
 //! Threads: the I/O thread. Locks: the metadata's leaf.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::client::client_request::{Outcome, RequestFailure};
 use crate::client::in_flight_requests::AskedBy;
@@ -34,17 +34,15 @@ impl<S: Selectable, M: MetadataHandle> NetworkClient<S, M> {
         found
     }
 
-    /// How long until somebody may be overdue.
-    pub(super) fn time_to_next_look(&mut self, now: Instant) -> Duration {
+    /// When somebody may be overdue.
+    pub(super) fn next_look(&mut self) -> Option<Instant> {
         let suspicion = &mut self.metadata_updater.suspicion;
         if self.in_flight_requests.count() == 0
             && self.connection_states.attempts().next().is_none()
         {
             suspicion.rest();
         }
-        suspicion
-            .next_look()
-            .map_or(Duration::MAX, |at| at.saturating_duration_since(now))
+        suspicion.next_look()
     }
 
     /// Takes back what suspects were asked and any node can answer, as long as there is a node that is not suspected.

@@ -34,10 +34,11 @@ struct RoundTrips {
     last_heard: Option<Instant>,
 }
 
+/// In nanoseconds, since every answer costs some divisions, which are slow for a `Duration`.
 #[derive(Debug, Clone, Copy)]
 struct Usual {
-    smoothed: Duration,
-    deviation: Duration,
+    smoothed: u64,
+    deviation: u64,
 }
 
 impl Suspicion {
@@ -164,6 +165,8 @@ impl RoundTrips {
 
 impl Usual {
     fn with(known: Option<Self>, took: Duration) -> Self {
+        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        let took = took.min(LONGEST);
         let Some(known) = known else {
             return Self {
                 smoothed: took,
@@ -179,9 +182,12 @@ impl Usual {
 
     /// At least half as long again as usual: a node that is always slow, and always alike, is not late for a little more.
     fn limit(self) -> Duration {
-        self.smoothed + (self.deviation * 4).max(self.smoothed / 2)
+        Duration::from_nanos(self.smoothed + (self.deviation * 4).max(self.smoothed / 2))
     }
 }
+
+/// Decades, so that nothing overflows.
+const LONGEST: u64 = u64::MAX / 16;
 
 #[cfg(test)]
 mod tests {

@@ -123,7 +123,9 @@ impl Rig {
 
     /// Whether a poll would wait as long as it may: nothing is left that could be done at once.
     fn would_wait(&self) -> bool {
-        self.selector.longest_wait(LONG, &SelectorEvents::default()) == LONG
+        self.selector
+            .longest_wait(LONG, &SelectorEvents::default(), self.time.now())
+            == LONG
     }
 
     /// Nothing is held for connections that are gone.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::client_request::ClientResponse;
 use crate::client::kafka_client::KafkaClient;
+use crate::client::metadata_handle::MetadataHandle;
 use crate::common::exponential_backoff::ExponentialBackoff;
 use crate::common::kafka_error::KafkaError;
 use crate::common::kafka_thread::panic_text;
@@ -89,8 +90,15 @@ pub(crate) struct Sender<C> {
     /// Exists where the producer has a `transactional.id`.
     transactions: Option<Transactions>,
     txn_questions: TxnQuestions,
-    /// Reused from pass to pass: what came in, and what goes out.
+    scratch: Scratch,
+}
+
+/// Lists that are empty between passes, kept for their memory.
+#[derive(Debug, Default)]
+struct Scratch {
+    /// What came in.
     responses: Vec<ClientResponse>,
+    /// What goes into the next request.
     drained: Vec<ProducerBatch>,
 }
 
@@ -121,8 +129,7 @@ impl<C: KafkaClient> Sender<C> {
             leader_moves: LeaderMoves::default(),
             transactions: None,
             txn_questions: TxnQuestions::default(),
-            responses: Vec::new(),
-            drained: Vec::new(),
+            scratch: Scratch::default(),
         }
     }
 
@@ -204,10 +211,11 @@ impl<C: KafkaClient> Sender<C> {
     /// Where there is no waiting for the network any more.
     pub(crate) fn run_once(&mut self) -> Result<(), KafkaError> {
         let now = self.time.now();
-        self.note_recreated_topics();
+        let snapshot = self.metadata.snapshot();
+        self.note_recreated_topics(&snapshot);
         let deadline = earlier(
             self.maybe_send_transactional_request(now),
-            self.send_producer_data(now),
+            self.send_producer_data(&snapshot, now),
         );
         // The clock is read again since callbacks of expired batches may have taken their time.
         let now = self.time.now();
@@ -217,19 +225,24 @@ impl<C: KafkaClient> Sender<C> {
             Some(at) => at.saturating_duration_since(now),
             None => Duration::MAX,
         };
-        self.poll(timeout)
+        self.wait(timeout, now)
+    }
+
+    /// What came in, without a wait.
+    #[cfg(test)]
+    pub(crate) fn poll(&mut self) -> Result<(), KafkaError> {
+        self.wait(Duration::ZERO, self.time.now())
     }
 
     /// The one wait, and what came in.
-    pub(crate) fn poll(&mut self, timeout: Duration) -> Result<(), KafkaError> {
-        let now = self.time.now();
-        let mut responses = std::mem::take(&mut self.responses);
+    fn wait(&mut self, timeout: Duration, now: Instant) -> Result<(), KafkaError> {
+        let mut responses = std::mem::take(&mut self.scratch.responses);
         let polled = self.client.poll(timeout, now, &mut responses);
         let now = self.time.now();
         for response in responses.drain(..) {
             self.handle_response(response, now);
         }
-        self.responses = responses;
+        self.scratch.responses = responses;
         self.tell_held();
         polled
     }

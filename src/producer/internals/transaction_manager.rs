@@ -150,6 +150,12 @@ impl TransactionManager {
         }
     }
 
+    /// Whether an idempotent producer has its identity, nothing to ask and no run of numbers to mend: most of the time.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let has_identity = matches!(self.state, State::Ready(_)) && !self.is_transactional();
+        has_identity && self.troubled.is_empty() && self.requests.is_empty()
+    }
+
     /// Whether the batch at the head of a partition's queue may go to the wire: one with numbers of its own when it is
     /// the oldest outstanding one, a new one when the next numbers are free to give away.
     pub(crate) fn can_drain(&self, tp: &TopicPartition, head_sequence: Option<Sequence>) -> bool {

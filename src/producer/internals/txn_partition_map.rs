@@ -44,11 +44,8 @@ impl TxnPartitionMap {
         tp: &TopicPartition,
         identity: ProducerIdAndEpoch,
     ) -> &mut TxnPartitionEntry {
-        if !self.entries.contains_key(tp) {
-            self.entries
-                .insert(tp.clone(), TxnPartitionEntry::new(identity));
-        }
-        let entry = self.entries.get_mut(tp).expect("inserted above");
+        let entry = self.entries.entry(tp.clone());
+        let entry = entry.or_insert_with(|| TxnPartitionEntry::new(identity));
         if entry.identity() != identity {
             debug_assert!(
                 !entry.has_in_flight(),

@@ -10,7 +10,6 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use crate::client::host_resolver::HostResolver;
 use crate::common::time::Time;
@@ -101,7 +100,7 @@ impl SimProducer {
             // What arrived is handled first where the poll was still waiting for it, and last where it had just ended.
             let arrived_in_time = net.borrow_mut().rng.bool();
             if arrived_in_time {
-                self.pass(|sender| sender.poll(Duration::ZERO), now, net);
+                self.pass(|sender| sender.poll(), now, net);
             }
         }
         while self.sender.is_some()

@@ -118,7 +118,9 @@ fn a_poll_waits_no_longer_than_to_the_next_expiry() {
     assert!(rig.would_wait());
     let _peer = rig.connect(A);
     rig.time.advance(Duration::from_secs(2));
-    let wait = rig.selector.longest_wait(LONG, &SelectorEvents::default());
+    let wait = rig
+        .selector
+        .longest_wait(LONG, &SelectorEvents::default(), rig.time.now());
     assert_eq!(wait, Duration::from_secs(3));
 
     let mut never = Rig::with(ReceiveLimits::default(), None);

@@ -32,7 +32,7 @@ fn a_wake_from_another_thread_ends_the_wait() {
 fn an_interrupted_wait_goes_on_with_the_time_that_is_left() {
     let time = MockTime::shared();
     let mut waits = Vec::new();
-    let outcome = retry_interrupted(&*time, Duration::from_secs(10), |left| {
+    let outcome = retry_interrupted(&*time, (time.now(), Duration::from_secs(10)), |left| {
         waits.push(left.as_secs());
         time.advance(Duration::from_secs(6));
         match waits.len() {

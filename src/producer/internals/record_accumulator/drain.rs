@@ -20,6 +20,13 @@ use crate::producer::internals::transaction_manager::BatchId;
 use crate::record::compression_type::CompressionType;
 
 impl RecordDrainer {
+    /// Whether the node has partitions that the last look found sendable.
+    pub(crate) fn may_drain(&self, node: NodeId) -> bool {
+        self.sendable
+            .get(&node)
+            .is_some_and(|list| !list.is_empty())
+    }
+
     /// Adds to `batches`, which is empty, those for one request to `node`: at most one per partition, together at most
     /// `max_request_size` bytes unless the first one alone is larger. What does not fit comes first next time.
     pub(crate) fn drain(
@@ -29,9 +36,8 @@ impl RecordDrainer {
         now: Instant,
         batches: &mut Vec<ProducerBatch>,
     ) {
-        let mut list = match self.sendable.get_mut(&node) {
-            Some(list) if !list.is_empty() => std::mem::take(list),
-            _ => return,
+        let Some(mut list) = self.sendable.get_mut(&node).map(std::mem::take) else {
+            return;
         };
         let mut size = 0;
         for _ in 0..list.len() {

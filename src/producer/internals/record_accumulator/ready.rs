@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::metadata_snapshot::MetadataSnapshot;
 use crate::common::cluster::NodeId;
+use crate::common::few::Few;
 use crate::common::time::{deadline, earlier};
 use crate::producer::internals::record_accumulator::partition_queue::{
     LockedQueue, PartitionQueue, Place, Queue,
@@ -22,7 +23,7 @@ use crate::producer::internals::record_accumulator::record_drainer::{RecordDrain
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct ReadyCheckResult {
     /// The nodes for which there is at least one batch that may go now.
-    pub(crate) ready_nodes: Vec<NodeId>,
+    pub(crate) ready_nodes: Few<NodeId>,
     /// When to look again if nothing happens before.
     pub(crate) next_check: Option<Instant>,
     /// Topics that have records for a partition without a leader.
@@ -217,11 +218,14 @@ impl RecordDrainer {
         Some(grace)
     }
 
-    fn ready_nodes(&mut self) -> Vec<NodeId> {
-        self.sendable
-            .iter_mut()
-            .filter_map(|(node, list)| has_something(*node, list).then_some(*node))
-            .collect()
+    fn ready_nodes(&mut self) -> Few<NodeId> {
+        let mut ready = Few::new();
+        for (node, list) in &mut self.sendable {
+            if has_something(*node, list) {
+                ready.push(*node);
+            }
+        }
+        ready
     }
 
     fn topics_without_leader(&self) -> Vec<Arc<str>> {

@@ -40,6 +40,10 @@ impl LeaderMoves {
         held
     }
 
+    pub(super) fn holds_any(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     #[cfg(test)]
     pub(super) fn held(&self) -> impl Iterator<Item = &TopicPartition> {
         self.held.iter()
@@ -52,9 +56,6 @@ impl LeaderMoves {
         snapshot: &MetadataSnapshot,
         in_flight: &InFlightBatches,
     ) -> Vec<TopicPartition> {
-        if self.held.is_empty() {
-            return Vec::new();
-        }
         let free: Vec<_> = ended
             .partitions()
             .filter(|tp| self.held.contains(tp))

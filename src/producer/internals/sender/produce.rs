@@ -9,7 +9,6 @@ use std::time::Instant;
 
 use crate::client::client_request::RequestBuilder;
 use crate::client::kafka_client::KafkaClient;
-use crate::client::metadata_handle::MetadataHandle;
 use crate::client::metadata_snapshot::MetadataSnapshot;
 use crate::common::cluster::{Node, NodeId, ProducerIdAndEpoch, Uuid};
 use crate::common::few::Few;
@@ -25,24 +24,27 @@ use crate::protocol::messages::produce::{PartitionProduceData, ProduceRequest, T
 impl<C: KafkaClient> Sender<C> {
     /// Gives up what is too old, sends what can go, and says when there is something to do again without news from
     /// elsewhere.
-    pub(super) fn send_producer_data(&mut self, now: Instant) -> Option<Instant> {
-        let snapshot = self.metadata.snapshot();
+    pub(super) fn send_producer_data(
+        &mut self,
+        snapshot: &Arc<MetadataSnapshot>,
+        now: Instant,
+    ) -> Option<Instant> {
         if !self.config.guarantee_message_order {
-            for tp in self.leader_moves.newly_held(&snapshot, &self.in_flight) {
+            for tp in self.leader_moves.newly_held(snapshot, &self.in_flight) {
                 self.accumulator.mute(&tp);
             }
         }
-        self.give_up_frozen_leaders(&snapshot, now);
-        let mut ready = self.accumulator.ready(&snapshot, now);
+        self.give_up_frozen_leaders(snapshot, now);
+        let mut ready = self.accumulator.ready(snapshot, now);
         if self.expire(now) {
             // What expired stood before what may be ready now.
-            ready = self.accumulator.ready(&snapshot, now);
+            ready = self.accumulator.ready(snapshot, now);
         }
         self.ask_for_leaders(&ready.topics_without_leader, now);
         let mut deadline = ready.next_check;
         for id in ready.ready_nodes {
             if let Some(node) = snapshot.node(id) {
-                deadline = earlier(deadline, self.send_to(node, &snapshot, now));
+                deadline = earlier(deadline, self.send_to(node, snapshot, now));
             }
         }
         let in_flight = self.in_flight.next_expiry(self.config.delivery_timeout);
@@ -104,25 +106,21 @@ impl<C: KafkaClient> Sender<C> {
         }
         loop {
             let limit = self.config.max_request_size;
-            self.accumulator.drain(id, limit, now, &mut self.drained);
-            if self.drained.is_empty() {
+            self.accumulator
+                .drain(id, limit, now, &mut self.scratch.drained);
+            if self.scratch.drained.is_empty() {
                 return None;
             }
             self.send_produce_request(id, snapshot, now);
-            if !self.client.is_ready(node, now) {
+            if !self.accumulator.may_drain(id) || !self.client.is_ready(node, now) {
                 return None;
             }
         }
     }
 
     /// Sends what was drained.
-    fn send_produce_request(
-        &mut self,
-        node: NodeId,
-        snapshot: &MetadataSnapshot,
-        now: Instant,
-    ) {
-        let batches = &mut self.drained;
+    fn send_produce_request(&mut self, node: NodeId, snapshot: &MetadataSnapshot, now: Instant) {
+        let batches = &mut self.scratch.drained;
         batches.sort_unstable_by(|a, b| a.topic_partition().cmp(b.topic_partition()));
         let topics = topics(batches, snapshot, self.transactions.is_some());
         for batch in batches {
@@ -143,7 +141,7 @@ impl<C: KafkaClient> Sender<C> {
         let request = self
             .client
             .new_client_request(node, builder, now, expects_response);
-        let in_flight = InFlightRequest::new(node, self.drained.drain(..), topic_names);
+        let in_flight = InFlightRequest::new(node, self.scratch.drained.drain(..), topic_names);
         self.in_flight.add(request.correlation_id, in_flight);
         self.client.send(request, now);
     }

@@ -6,16 +6,15 @@
 //! Threads: the I/O thread. Locks: TransactionManager.
 
 use crate::client::kafka_client::KafkaClient;
-use crate::client::metadata_handle::MetadataHandle;
+use crate::client::metadata_snapshot::MetadataSnapshot;
 use crate::producer::internals::sender::Sender;
 
 impl<C: KafkaClient> Sender<C> {
     /// Holds back the partitions of topics with a new id until they have started over, which they do as soon as none of
     /// their requests is pending.
-    pub(super) fn note_recreated_topics(&mut self) {
+    pub(super) fn note_recreated_topics(&mut self, snapshot: &MetadataSnapshot) {
         if let Some(manager) = &self.transaction_manager {
-            let snapshot = self.metadata.snapshot();
-            manager.lock().handle_topics(&snapshot);
+            manager.lock().handle_topics(snapshot);
         }
     }
 }

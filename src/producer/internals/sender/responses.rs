@@ -99,6 +99,9 @@ impl<C: KafkaClient> Sender<C> {
             }
             return;
         }
+        if !self.leader_moves.holds_any() {
+            return;
+        }
         let snapshot = self.metadata.current();
         let released = self
             .leader_moves
@@ -117,15 +120,13 @@ impl<C: KafkaClient> Sender<C> {
         self.apply_leader_hints(request, &body);
         let mut odd = 0;
         for topic in body.responses {
-            let name = if topic.name.is_empty() {
-                request.topic_name(topic.topic_id)
-            } else {
-                Some(topic.name.as_str().into())
+            let known = request.topic_name(topic.topic_id);
+            let name = match topic.name.as_str() {
+                "" => known.as_deref(),
+                name => Some(name),
             };
             for partition in topic.partition_responses {
-                let asked = name
-                    .as_deref()
-                    .and_then(|name: &str| request.take(name, partition.index));
+                let asked = name.and_then(|name| request.take(name, partition.index));
                 let Some(batch) = asked else {
                     odd += 1;
                     continue;

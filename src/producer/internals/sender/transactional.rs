@@ -79,7 +79,12 @@ impl<C: KafkaClient> Sender<C> {
 
     /// What has to be done before batches are looked for. Returns when to come again, if nothing happens before.
     pub(super) fn maybe_send_transactional_request(&mut self, now: Instant) -> Option<Instant> {
-        let fatal = self.manager()?.fatal_error().cloned();
+        let manager = self.manager()?;
+        if manager.is_at_rest() {
+            return None;
+        }
+        let fatal = manager.fatal_error().cloned();
+        drop(manager);
         if let Some(error) = fatal {
             self.abort_all(&error, now);
             return None;

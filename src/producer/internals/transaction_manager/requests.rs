@@ -178,6 +178,11 @@ impl Requests {
         self.queue.push(request);
     }
 
+    /// Whether there is nothing to ask, and nothing is being asked.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty() && self.in_flight.is_none()
+    }
+
     /// The request whose turn it is, whether its time has come or not.
     pub(super) fn head(&self) -> Option<&Request> {
         self.queue.iter().min_by_key(|r| r.kind.priority())

@@ -46,7 +46,10 @@ fn read_and_write(golden: &Golden) -> (String, Vec<u8>) {
             (header.correlation_id, header.client_id.as_deref()),
             (305_419_896, Some("golden"))
         );
-        (format!("{body:?}"), encode_request(&header, &body, &mut Payload::default()))
+        (
+            format!("{body:?}"),
+            encode_request(&header, &body, &mut Payload::default()),
+        )
     } else {
         let (header, body) = decode_response(&frame, golden.api, golden.version).expect("valid");
         assert_eq!(header.correlation_id, 305_419_896);

@@ -30,7 +30,7 @@ fn the_next_check_is_when_the_first_linger_ends() {
     // A full batch makes the node ready; the lingering ones still tell when to look.
     fixture.fill(1);
     let result = fixture.ready();
-    assert_eq!(result.ready_nodes, [NodeId(1)]);
+    assert_eq!(result.ready_nodes.as_slice(), [NodeId(1)]);
     assert_eq!(fixture.next_check_ms(), Some(5));
 }
 
@@ -65,7 +65,7 @@ fn a_partition_without_a_leader_waits_for_one() {
     assert_eq!(fixture.ready().topics_without_leader, [Arc::from(TOPIC)]);
     fixture.set_leaders(&[Some((2, 1)), Some((1, 0))]);
     let result = fixture.ready();
-    assert_eq!(result.ready_nodes, [NodeId(2)]);
+    assert_eq!(result.ready_nodes.as_slice(), [NodeId(2)]);
     assert!(result.topics_without_leader.is_empty());
 }
 
