@@ -1,16 +1,14 @@
-//! What `send` costs: CPU for each record, instructions for each record, what a blocking send waits for, and how much of
+//! What `send` costs: CPU for each record, what a blocking send waits for, and how much of
 //! all this grows with the number of partitions.
 //!
-//! `taskset -c 0 cargo bench --bench send [-- throughput|latency|instructions|partitions]`. CPU times and latencies compare
-//! only where producer and broker share one CPU, hence `taskset`. Instructions are counted by valgrind, if it is there.
+//! `taskset -c 0 cargo bench --bench send [-- throughput|latency|partitions]`. CPU times and latencies compare
+//! only where producer and broker share one CPU, hence `taskset`. What can be counted instead is in `benches/compare/counts.txt`.
 //! 100-byte values, default settings (`batch.size=16384`, `acks=all`, idempotent); the broker is another process.
 
 #[path = "support/discard_broker.rs"]
 mod discard_broker;
 #[path = "support/measure.rs"]
 mod measure;
-
-use std::process::Command;
 
 use ottla::{KafkaProducer, ProducerRecord};
 
@@ -31,19 +29,14 @@ fn main() {
         [Broker::ARGUMENT, partitions] => {
             discard_broker::serve(partitions.parse().expect("a number")).expect("loopback works");
         }
-        [SEND, servers, records] => {
-            send_all(&producer(servers, &[]), records.parse().expect("a number"));
-        }
         // `cargo bench` adds the last argument.
         ["throughput", BENCH] => throughput(),
         ["latency", BENCH] => latency(),
-        ["instructions", BENCH] => instructions(),
         ["partitions", BENCH] => many_partitions(),
         [BENCH] => {
             throughput();
             latency();
             many_partitions();
-            instructions();
         }
         _ => println!("nothing is measured outside of `cargo bench`"),
     }
@@ -172,38 +165,4 @@ fn basis() -> String {
     format!("median of {RUNS}, {place}")
 }
 
-/// All threads of the producer, counted by callgrind: the difference of two runs, so that start and end do not count.
-fn instructions() {
-    const FEW: u32 = 100_000;
-    const MANY: u32 = 300_000;
-    match (count_instructions(FEW), count_instructions(MANY)) {
-        (Some(few), Some(many)) => {
-            println!(
-                "instructions: {} a record, all threads",
-                (many - few) / u64::from(MANY - FEW)
-            );
-        }
-        _ => println!("instructions: not counted (valgrind is not installed)"),
-    }
-}
-
-fn count_instructions(records: u32) -> Option<u64> {
-    let broker = Broker::start(1);
-    let program = std::env::current_exe().expect("this program");
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg(program)
-        .args([SEND, &broker.address(), &records.to_string()])
-        .output()
-        .ok()?;
-    let text = String::from_utf8_lossy(&output.stderr);
-    let collected = text
-        .lines()
-        .find_map(|line| line.split_once("Collected :"))?
-        .1;
-    collected.trim().parse().ok()
-}
-
-/// Starts this program as a producer that sends so many records and ends.
-const SEND: &str = "--send";
 const BENCH: &str = "--bench";

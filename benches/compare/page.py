@@ -180,15 +180,15 @@ It needs Linux, Rust and Python 3.8. Java with Maven, Go and pip each bring a pr
 
 ## Counts
 
-What can be counted instead of timed has its expected value in `benches/compare/counts.txt`; what grew by more than 3 % fails.
+What can be counted instead of timed has its expected value in `benches/compare/counts.txt`. CI fails where one has grown by more than 3 %.
 
 {count_table(counted_text)}
 ```sh
-cargo run --release --manifest-path benches/compare/Cargo.toml --bin counts    # instructions, allocations, system calls, wake-ups
-cargo run --manifest-path benches/compare/Cargo.toml --bin counts              # locks, which a debug build can count
+benches/compare/counts                       # compares; it needs valgrind
+OTTLA_REGENERATE=1 benches/compare/counts    # writes the file anew
 ```
 
-With `OTTLA_REGENERATE=1` the file is written anew. It needs valgrind and strace.
+`docs/testing.md` says how it counts, and what to do after a change of tools.
 
 ## What not to conclude
 

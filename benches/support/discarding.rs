@@ -15,6 +15,11 @@ use byteorder::{BigEndian, ByteOrder};
 use crc_fast::{CrcAlgorithm, Digest};
 use socket2::Socket;
 
+#[path = "asleep.rs"]
+mod asleep;
+
+use asleep::LastSleep;
+
 /// Serves as so many brokers until standard input ends. Prints the first one's port, then one line of totals for each line that
 /// it reads: `totals`, `verify`, `trust`, or `delay MICROSECONDS` before each answer to a Produce request.
 pub(crate) fn serve(partitions: i32, brokers: usize) -> io::Result<()> {
@@ -27,6 +32,7 @@ pub(crate) fn serve(partitions: i32, brokers: usize) -> io::Result<()> {
         totals: Totals::default(),
         verify: AtomicBool::new(false),
         delay_micros: AtomicU64::new(0),
+        last_sleep: LastSleep::default(),
     });
     println!("{}", shared.ports[0]);
     for listener in listeners {
@@ -37,6 +43,7 @@ pub(crate) fn serve(partitions: i32, brokers: usize) -> io::Result<()> {
                 let connection = Connection {
                     input: input.expect("loopback works"),
                     offset: 0,
+                    in_step_with: None,
                     shared: Arc::clone(&shared),
                 };
                 spawn(move || connection.run());
@@ -67,6 +74,7 @@ struct Shared {
     totals: Totals,
     verify: AtomicBool,
     delay_micros: AtomicU64,
+    last_sleep: LastSleep,
 }
 
 impl Shared {
@@ -112,6 +120,8 @@ impl Totals {
 struct Connection {
     input: Incoming,
     offset: i64,
+    /// The process that is to sleep whenever it gets an answer.
+    in_step_with: Option<String>,
     shared: Arc<Shared>,
 }
 
@@ -127,7 +137,10 @@ impl Connection {
         let (api, version) = (self.input.i16()?, self.input.i16()?);
         let correlation_id = self.input.i32()?;
         let client_id = self.input.i16()?;
-        self.input.skip(usize::try_from(client_id).unwrap_or(0))?;
+        let client_id = self.input.take(usize::try_from(client_id).unwrap_or(0))?;
+        if let Some(process) = client_id.strip_prefix(IN_STEP.as_bytes()) {
+            self.in_step_with = Some(String::from_utf8_lossy(process).into_owned());
+        }
         answer.clear();
         put_i32(answer, 0);
         put_i32(answer, correlation_id);
@@ -143,6 +156,9 @@ impl Connection {
         if expects_answer {
             let size = i32::try_from(answer.len() - 4).expect("answers are small");
             BigEndian::write_i32(&mut answer[..4], size);
+            if let Some(process) = &self.in_step_with {
+                self.shared.last_sleep.wait_for_next(process);
+            }
             (&self.input.socket).write_all(answer)?;
         }
         Ok(())
@@ -401,3 +417,7 @@ fn put_string(out: &mut Vec<u8>, text: &[u8]) {
 
 /// From the base offset to the number of records, of a batch in format 2.
 const BATCH_HEADER: usize = 61;
+
+/// A producer whose client id is this and the number of its process gets each answer while all its threads sleep, so that what
+/// it does next does not depend on who is faster.
+const IN_STEP: &str = "in-step-with-";

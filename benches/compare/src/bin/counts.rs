@@ -1,25 +1,27 @@
 //! What sending costs, counted and not timed: the same on a busy machine as on a quiet one.
 //!
-//! A release build counts instructions and allocations under valgrind and system calls under strace, and compares with
-//! `counts.txt`; a debug build does the same for locks, which only there are taken through a function. What grew by more than
-//! 3 % ends the program with an error that names it. `OTTLA_REGENERATE=1` writes the file.
+//! Valgrind counts, and what it counted is compared with `counts.txt`. What grew by more than 3 % ends the program with an error
+//! that names it; what shrank is named too. `OTTLA_REGENERATE=1` writes the file. A debug build does this for locks, which
+//! only there are taken through a function, a release build for everything else: `benches/compare/counts` runs both.
 //!
-//! Each count is the difference of two runs, so that start and end do not count. 100-byte values, one partition, batches of
-//! 16 KiB that fill before their linger ends; blocking sends at default settings. All on one CPU; the broker is another process.
+//! Each count is the difference of two runs, so that start and end do not count. Nothing in it depends on who is faster: one
+//! thread runs at a time until it waits, and the broker answers once every thread of the producer waits.
 
 #[path = "../../../support/discard_broker.rs"]
 mod discard_broker;
-#[path = "../../../support/tracers.rs"]
-mod tracers;
+#[path = "../../../support/valgrind.rs"]
+mod valgrind;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use ottla::{KafkaProducer, ProducerRecord};
 
 use discard_broker::Broker;
-use tracers::{callgrind, system_calls};
+use valgrind::Counted;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -29,56 +31,86 @@ fn main() -> ExitCode {
             discard_broker::serve(partitions.parse().expect("a number")).expect("loopback works");
         }
         [SEND, servers, records, size] => send(servers, number(records), number(size)),
-        [GET, servers, records, _] => get(servers, number(records)),
-        [PINNED] if cfg!(debug_assertions) => return compare(&locks()),
-        [PINNED] => return compare(&[under_valgrind(), under_strace()].concat()),
-        [] => return pinned(),
+        [CALL_BACK, servers, records, size] => call_back(servers, number(records), number(size)),
+        [GET, servers, records, size] => get(servers, number(records), number(size)),
+        [IN_TURN] if cfg!(debug_assertions) => return compare(&locks()),
+        [IN_TURN] => return compare(&[of_records(), of_calls()].concat()),
+        [] => return in_turn(),
         _ => panic!("it takes no arguments"),
     }
     ExitCode::SUCCESS
 }
 
-/// This program again, on one CPU: how often a thread has to be woken then no longer depends on what runs on the other.
-fn pinned() -> ExitCode {
+/// This program again, on one CPU and as a batch job: there a thread that is woken does not interrupt the one that woke it.
+fn in_turn() -> ExitCode {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
     let allowed = status
         .lines()
         .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))
         .expect("Linux lists the CPUs");
     let first = allowed.trim().split(['-', ',']).next().unwrap_or("0");
-    let program = std::env::current_exe().expect("this program");
     let status = Command::new("taskset")
-        .args(["-c", first])
-        .arg(program)
-        .arg(PINNED)
+        .args(["-c", first, "chrt", "--batch", "0"])
+        .arg(std::env::current_exe().expect("this program"))
+        .arg(IN_TURN)
         .status();
-    let held = status.expect("taskset, of util-linux").success();
+    let held = status.expect("taskset and chrt, of util-linux").success();
     ExitCode::from(u8::from(!held))
 }
 
-/// Many records, then a flush.
+/// Many records, and now and then a wait for all of them.
 fn send(servers: &str, records: usize, size: usize) {
-    let producer = producer(servers, "1000");
+    let producer = producer(servers);
     let value = vec![b'x'; size];
-    for _ in 0..records {
+    for sent in 1..=records {
         let record = ProducerRecord::value_only("bench", value.as_slice());
-        let _sent = producer.send(record).expect("room comes in time");
+        let last = producer.send(record).expect("there is room");
+        if sent % BETWEEN_WAITS == 0 {
+            last.get().expect("the broker takes it");
+        }
     }
-    producer.flush().expect("the broker answers");
+}
+
+/// The same with a callback for each record.
+fn call_back(servers: &str, records: usize, size: usize) {
+    let producer = producer(servers);
+    let value = vec![b'x'; size];
+    let calls = Arc::new(AtomicUsize::new(0));
+    for sent in 1..=records {
+        let record = ProducerRecord::value_only("bench", value.as_slice());
+        let calls = Arc::clone(&calls);
+        let count = move |_| _ = calls.fetch_add(1, Relaxed);
+        let last = producer
+            .send_with_callback(record, count)
+            .expect("there is room");
+        if sent % BETWEEN_WAITS == 0 {
+            last.get().expect("the broker takes it");
+        }
+    }
+    assert_eq!(calls.load(Relaxed), records, "callbacks");
 }
 
 /// Records one by one, each waited for.
-fn get(servers: &str, records: usize) {
-    let producer = producer(servers, "5");
+fn get(servers: &str, records: usize, size: usize) {
+    let producer = producer(servers);
+    let value = vec![b'x'; size];
     for _ in 0..records {
-        let record = ProducerRecord::value_only("bench", &[b'x'; 100][..]);
-        let sent = producer.send(record).expect("room comes in time");
+        let record = ProducerRecord::value_only("bench", value.as_slice());
+        let sent = producer.send(record).expect("there is room");
         sent.get().expect("the broker takes it");
     }
 }
 
-fn producer(servers: &str, linger: &str) -> KafkaProducer<[u8], [u8]> {
-    let settings = [("bootstrap.servers", servers), ("linger.ms", linger)];
+fn producer(servers: &str) -> KafkaProducer<[u8], [u8]> {
+    // By this name the broker knows that it is to answer when this process sleeps (`benches/support/discarding.rs`).
+    let name = format!("in-step-with-{}", std::process::id());
+    // However slowly all this runs, no batch is sent because it is old. Who waits for one ends its linger, so a long one costs
+    // what the default costs.
+    let settings = [
+        ("bootstrap.servers", servers),
+        ("client.id", &name),
+        ("linger.ms", "60000"),
+    ];
     let producer = KafkaProducer::from_properties(settings).expect("a legal configuration");
     producer
         .partitions_for("bench")
@@ -88,99 +120,100 @@ fn producer(servers: &str, linger: &str) -> KafkaProducer<[u8], [u8]> {
 
 type Counts = Vec<(&'static str, f64)>;
 
-fn under_valgrind() -> Counts {
-    let sent = Run::difference(SEND, 20_000, 60_000, 100, callgrind);
+/// One partition, batches of 16 KiB, which are full but for the last before a wait.
+fn of_records() -> Counts {
+    let sent = Run::difference(SEND, 1, 100);
     // Shorter records, so more of them in each batch: what each record allocates shows apart from what each batch does.
-    let short = Run::difference(SEND, 60_000, 180_000, 10, callgrind);
-    let got = Run::difference(GET, 500, 1_500, 100, callgrind);
-    let batches = sent.batches - short.batches * sent.records / short.records;
-    let of_batches =
-        sent.traced.allocations - short.traced.allocations * sent.records / short.records;
-    let a_batch = of_batches / batches;
+    let short = Run::difference(SEND, 4, 10);
+    let called_back = Run::difference(CALL_BACK, 1, 100);
+    let as_many = sent.records / short.records;
+    let a_batch = (sent.all.allocations - short.all.allocations * as_many)
+        / (sent.batches - short.batches * as_many);
+    let a_record = |run: &Run| (run.all.allocations - a_batch * run.batches) / run.records;
     vec![
         (
             "instructions a record",
-            sent.traced.instructions / sent.records,
+            sent.all.instructions / sent.records,
         ),
         (
-            "instructions a send().get()",
-            got.traced.instructions / got.records,
+            "instructions a record with a callback",
+            called_back.all.instructions / called_back.records,
         ),
+        ("allocations a record", a_record(&sent)),
         (
-            "allocations a record",
-            (sent.traced.allocations - a_batch * sent.batches) / sent.records,
+            "allocations a record with a callback",
+            a_record(&called_back),
         ),
         ("allocations a batch", a_batch),
         (
-            "allocations a send().get()",
-            got.traced.allocations / got.records,
+            "system calls a request",
+            sent.all.system_calls / sent.requests,
+        ),
+        (
+            "wake-ups of the I/O thread a request",
+            sent.all.wake_ups / sent.requests,
+        ),
+        (
+            "uses of its waker a request",
+            sent.all.wakers / sent.requests,
         ),
     ]
 }
 
-fn under_strace() -> Counts {
-    let sent = Run::difference(SEND, 50_000, 250_000, 100, system_calls);
-    let got = Run::difference(GET, 500, 2_500, 100, system_calls);
+fn of_calls() -> Counts {
+    let got = Run::difference(GET, 1, 100);
+    let a_call = |count: f64| count / got.records;
     vec![
-        ("system calls a request", sent.traced.all / sent.requests),
-        ("system calls a send().get()", got.traced.all / got.records),
+        ("instructions a send().get()", a_call(got.all.instructions)),
+        ("allocations a send().get()", a_call(got.all.allocations)),
+        ("system calls a send().get()", a_call(got.all.system_calls)),
         (
-            "wake-ups by waker a request",
-            sent.traced.wakes / sent.requests,
+            "wake-ups of the I/O thread a send().get()",
+            a_call(got.all.wake_ups),
         ),
-        (
-            "wake-ups by waker a send().get()",
-            got.traced.wakes / got.records,
-        ),
+        ("uses of its waker a send().get()", a_call(got.all.wakers)),
     ]
 }
 
 fn locks() -> Counts {
-    let sent = Run::difference(SEND, 5_000, 15_000, 100, callgrind);
-    let got = Run::difference(GET, 200, 600, 100, callgrind);
+    let sent = Run::difference(SEND, 1, 100);
+    let got = Run::difference(GET, 1, 100);
     vec![
-        ("locks a record", sent.traced.locks / sent.records),
-        ("locks a send().get()", got.traced.locks / got.records),
+        ("locks a record", sent.all.locks / sent.records),
+        ("locks a send().get()", got.all.locks / got.records),
     ]
 }
 
-/// What a long run took more than a short one.
-struct Run<T> {
+/// What a long run took beyond a short one.
+struct Run {
     records: f64,
     requests: f64,
     batches: f64,
-    traced: T,
+    all: Counted,
 }
 
-impl<T: tracers::Difference> Run<T> {
-    fn difference(
-        kind: &str,
-        few: usize,
-        many: usize,
-        size: usize,
-        trace: impl Fn(&[&str]) -> T,
-    ) -> Self {
-        let one = |records: usize| {
-            let mut broker = Broker::start(1);
-            let words = [
-                kind,
-                &broker.address(),
-                &records.to_string(),
-                &size.to_string(),
-            ];
-            let traced = trace(&words);
-            let totals = broker.totals();
-            assert_eq!(totals["records"], records as u64, "records at the broker");
-            (traced, totals)
-        };
-        let ((short, before), (long, after)) = (one(few), one(many));
+impl Run {
+    /// The longer run has so many more parts than the one of the shorter run.
+    fn difference(kind: &str, parts: usize, size: usize) -> Self {
+        let a_part = if kind == GET { CALLS } else { BETWEEN_WAITS };
+        let (short, before) = Self::of(kind, a_part, size);
+        let (long, after) = Self::of(kind, a_part * (1 + parts), size);
         let more = |name: &str| (after[name] - before[name]) as f64;
         Self {
             records: more("records"),
             requests: more("requests"),
             batches: more("batches"),
-            traced: long.minus(&short),
+            all: long - short,
         }
+    }
+
+    fn of(kind: &str, records: usize, size: usize) -> (Counted, BTreeMap<String, u64>) {
+        let mut broker = Broker::start(1);
+        let (address, sent, size) = (broker.address(), records.to_string(), size.to_string());
+        let counted = valgrind::count(&[kind, &address, &sent, &size]);
+        let totals = broker.totals();
+        assert_eq!(totals["records"], records as u64, "records at the broker");
+        (counted, totals)
     }
 }
 
@@ -188,32 +221,82 @@ impl<T: tracers::Difference> Run<T> {
 fn compare(counts: &[(&str, f64)]) -> ExitCode {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("counts.txt");
     let text = std::fs::read_to_string(&file).unwrap_or_default();
-    let mut expected: BTreeMap<String, f64> = text
+    let mut expected: BTreeMap<&str, &str> = text
         .lines()
         .filter_map(|line| line.split_once(" = "))
-        .map(|(name, count)| (name.to_owned(), count.parse().expect("a number")))
         .collect();
     if std::env::var_os("OTTLA_REGENERATE").is_some() {
-        expected.extend(
-            counts
-                .iter()
-                .map(|(name, count)| (name.to_string(), *count)),
-        );
+        let written: Vec<_> = counts
+            .iter()
+            .map(|(name, count)| (*name, format!("{count:.2}")))
+            .collect();
+        expected.extend(written.iter().map(|(name, count)| (*name, count.as_str())));
+        let tools = tools();
+        expected.insert(TOOLS, &tools);
         let lines = expected
             .iter()
-            .map(|(name, count)| format!("{name} = {count:.2}\n"));
+            .map(|(name, count)| format!("{name} = {count}\n"));
         std::fs::write(&file, lines.collect::<String>()).expect("the file can be written");
+        written
+            .iter()
+            .for_each(|(name, count)| println!("{name}: {count}"));
+        return ExitCode::SUCCESS;
     }
-    let mut grown = 0;
+    let mut grew = Vec::new();
+    let mut shrank = Vec::new();
     for (name, count) in counts {
-        let was = expected.get(*name).copied().unwrap_or(0.0);
+        let was: f64 = expected
+            .get(name)
+            .map_or(0.0, |was| was.parse().expect("a number"));
         // What is almost never there may be there a little more often.
-        let most = (was * 1.03).max(was + 0.02);
-        let verdict = if *count > most { "GREW" } else { "ok" };
-        grown += u8::from(*count > most);
-        println!("{name}: {count:.2}, expected {was:.2}: {verdict}");
+        let leeway = (was * 0.03).max(0.02);
+        let change = 100.0 * (count - was) / was;
+        let line = format!("{name}: {count:.2}, expected {was:.2} ({change:+.1} %)");
+        if *count > was + leeway {
+            grew.push(line.clone());
+        } else if *count < was - leeway {
+            shrank.push(line.clone());
+        }
+        println!("{line}");
     }
-    ExitCode::from(grown.min(1))
+    verdict(&grew, &shrank, expected.get(TOOLS).copied())
+}
+
+fn verdict(grew: &[String], shrank: &[String], tools_then: Option<&str>) -> ExitCode {
+    for line in shrank {
+        println!("SHRANK by more than 3 %: {line}");
+    }
+    for line in grew {
+        println!("GREW by more than 3 %: {line}");
+    }
+    if grew.is_empty() && shrank.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    let tools = tools();
+    if tools_then != Some(&tools) {
+        let then = tools_then.unwrap_or("others");
+        println!(
+            "The expected counts were taken with {then}, these with {tools}: see docs/testing.md."
+        );
+    }
+    println!(
+        "Where that is meant, write the counts down: OTTLA_REGENERATE=1 benches/compare/counts"
+    );
+    ExitCode::from(u8::from(!grew.is_empty()))
+}
+
+/// What decides on the number of instructions besides the code.
+fn tools() -> String {
+    let version = |program: &str| {
+        let output = Command::new(program).arg("--version").output();
+        let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+        let text = text.unwrap_or_default().replace('-', " ");
+        let mut words = text.split_whitespace().map(str::to_owned);
+        [words.next(), words.next()]
+            .map(Option::unwrap_or_default)
+            .join(" ")
+    };
+    format!("{}, {}", version("rustc"), version("valgrind"))
 }
 
 fn number(text: &str) -> usize {
@@ -221,5 +304,15 @@ fn number(text: &str) -> usize {
 }
 
 const SEND: &str = "--send";
+const CALL_BACK: &str = "--call-back";
 const GET: &str = "--get";
-const PINNED: &str = "--pinned";
+const IN_TURN: &str = "--in-turn";
+
+/// The name of the line in `counts.txt` that is no count.
+const TOOLS: &str = "taken with";
+
+/// 34 batches of 100-byte records.
+const BETWEEN_WAITS: usize = 5_000;
+
+/// Blocking sends in the shorter run.
+const CALLS: usize = 150;
