@@ -33,6 +33,7 @@ class Program:
         """The next line; the programs write whole lines, and one at a time."""
         ready, _, _ = select.select([self.process.stdout], [], [], seconds)
         if not ready:
+            self.process.kill()
             raise Failed(f"{self.name} said nothing for {seconds} s")
         line = self.process.stdout.readline().decode().strip()
         if not line:
@@ -54,12 +55,12 @@ class Broker(Program):
 
     def __init__(self, command, cpus):
         super().__init__("the broker", command, cpus)
-        self.address = f"127.0.0.1:{self.hear(10)}"
+        self.address = f"127.0.0.1:{self.hear(60)}"
 
     def totals(self, command="totals"):
         """What has arrived so far; `verify` and `trust` say whether checksums are looked at from now on, `delay` how long it waits."""
         self.say(command)
-        return json.loads(self.hear(10))
+        return json.loads(self.hear(60))
 
 
 class Client(Program):
