@@ -1,5 +1,6 @@
 """Medians, ranges and ratios of a saved run, as Markdown and as plots."""
 import math
+import re
 import statistics
 
 from rows import BEST, COUNTED, PEERS, ROWS, holds, judge, ratio, samples
@@ -121,7 +122,7 @@ def others(run):
 
 def performance(run, tried, counted_text, plots):
     """The whole page; `plots` says where which picture is."""
-    counts = {name: float(count) for name, _, count in (line.partition(" = ") for line in counted_text.splitlines()) if count}
+    counts = {name: float(count) for name, count in re.findall(r"^(.+?) = ([\d.]+)$", counted_text, re.M)}
     about = run["about"]
     versions = {}
     for result in run["workloads"]:

@@ -72,6 +72,7 @@ COUNTED = (
     (10, "instructions a record", "instructions a record", 900, 450),
     (10, "instructions a `send().get()`", "instructions a send().get()", 12_000, 7_500),
     (11, "allocations a record without a callback", "allocations a record", 0, 0),
+    (11, "allocations a record with a callback", "allocations a record with a callback", 1, 1),
     (11, "allocations a batch", "allocations a batch", 8, 0),
 )
 
