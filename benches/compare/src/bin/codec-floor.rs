@@ -74,7 +74,7 @@ impl Caller for &Floor {
 
 enum Codec {
     Gzip(Compress),
-    Snappy(snap::raw::Encoder, Vec<u8>),
+    Snappy(Box<snap::raw::Encoder>, Vec<u8>),
     Lz4(Box<FrameEncoder<Vec<u8>>>),
     Zstd(CCtx<'static>),
 }
@@ -85,7 +85,7 @@ impl Codec {
             "gzip" => Self::Gzip(Compress::new_gzip(flate2::Compression::default(), 15)),
             "snappy" => {
                 let room = snap::raw::max_compress_len(SNAPPY_BLOCK);
-                Self::Snappy(snap::raw::Encoder::new(), vec![0; room])
+                Self::Snappy(Box::new(snap::raw::Encoder::new()), vec![0; room])
             }
             "lz4" => {
                 let info = FrameInfo::new().block_size(BlockSize::Max64KB);

@@ -57,7 +57,9 @@ impl Rdkafka {
         ] {
             properties.extend(settings.text(word).map(|value| (key, value)));
         }
-        let kbytes = settings.text("memory").map(|_| settings.number("memory", 0) >> 10);
+        let kbytes = settings
+            .text("memory")
+            .map(|_| settings.number("memory", 0) >> 10);
         let kbytes = kbytes.map(|kbytes| kbytes.to_string());
         if let Some(kbytes) = &kbytes {
             properties.push(("queue.buffering.max.kbytes", kbytes));
@@ -118,7 +120,7 @@ impl Producer for Rdkafka {
 
     fn flush(&self) {
         // SAFETY: the client lives as long as `self`.
-        let error = unsafe { (self.api.flush)(self.client, 60_000) };
+        let error = unsafe { (self.api.flush)(self.client, 170_000) };
         assert_eq!(error, 0, "not everything was delivered in time");
     }
 }
