@@ -118,6 +118,26 @@ fn newcomers_do_not_overtake_who_waits_for_much() {
     assert!(core.collect(large).is_some());
 }
 
+/// Scenario: BP3.
+#[test]
+fn who_waited_gets_a_used_buffer_of_the_right_size_or_none() {
+    let mut core = Core::new(2 * KIB, KIB);
+    core.take(2 * KIB).expect("all of it");
+    let waiting = core.join_queue(KIB, waiter());
+    core.give_back(KIB, Some(Vec::with_capacity(KIB)));
+    core.serve_waiters();
+    let whole = core.collect(waiting).expect("served");
+    assert_eq!(whole.map(|memory| memory.capacity()), Some(KIB));
+    let waiting = core.join_queue(KIB, waiter());
+    for _ in 0..2 {
+        core.give_back(512, Some(Vec::with_capacity(512)));
+        core.serve_waiters();
+    }
+    let pieces = core.collect(waiting).expect("served");
+    assert_eq!(pieces, None, "two halves are no buffer");
+    assert_eq!(core.available(), 0);
+}
+
 /// Java: `BufferPoolTest.testBlockTimeout`. Scenario: BP4.
 #[test]
 fn a_deadline_returns_what_was_put_aside() {

@@ -76,11 +76,13 @@ impl RecordAccumulator {
     ) -> Result<FutureRecordMetadata, KafkaError> {
         let mut buffer = None;
         loop {
-            let sticky = match to.partition {
-                Some(_) => None,
-                None => Some(topic.partitioner.peek(|| self.choose(topic, to.topic))),
+            let (number, sticky) = match to.partition {
+                Some(number) => (number, None),
+                None => {
+                    let sticky = topic.partitioner.peek(|| self.choose(topic, to.topic));
+                    (sticky.partition(), Some(sticky))
+                }
             };
-            let number = to.partition.or(sticky.map(Sticky::partition)).unwrap_or(-1);
             let partition = to
                 .topic
                 .partition(number)

@@ -282,8 +282,8 @@ impl Queue {
         self.batches.back().is_none_or(ProducerBatch::is_full)
     }
 
-    /// Whether the first batch gets no more records.
+    /// Whether the first batch gets no more records; one that has another behind it gets none.
     pub(super) fn starts_full(&self) -> bool {
-        self.batches.len() > 1 || self.batches.front().is_some_and(ProducerBatch::is_full)
+        self.batches.front().is_some_and(ProducerBatch::is_full)
     }
 }

@@ -62,7 +62,7 @@ impl Fixture {
     ) -> Self {
         let time = MockTime::shared();
         let wakes = Arc::new(AtomicUsize::new(0));
-        let accumulator = RecordAccumulator::new(config, time.clone(), || 0, {
+        let accumulator = RecordAccumulator::new(config, time.clone(), || RANDOM.get(), {
             let wakes = Arc::clone(&wakes);
             Box::new(move || {
                 wakes.fetch_add(1, Ordering::SeqCst);
@@ -290,6 +290,11 @@ fn partitions(batches: &[ProducerBatch]) -> Vec<i32> {
 fn values(batch: &ProducerBatch) -> Vec<Vec<u8>> {
     let records = batch.unsent_records();
     records.into_iter().filter_map(|r| r.value).collect()
+}
+
+thread_local! {
+    /// What chooses among partitions.
+    static RANDOM: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
 }
 
 const TOPIC: &str = "test";

@@ -37,7 +37,7 @@ impl<C: KafkaClient> Sender<C> {
         self.give_up_frozen_leaders(snapshot, now);
         let mut ready = self.accumulator.ready(snapshot, now);
         if self.expire(now) {
-            // What expired stood before what may be ready now.
+            // What expired in a queue stood before what may be ready now.
             ready = self.accumulator.ready(snapshot, now);
         }
         self.ask_for_leaders(&ready.topics_without_leader, now);
@@ -53,12 +53,12 @@ impl<C: KafkaClient> Sender<C> {
     }
 
     /// Fails batches whose time is up, those in flight first: they are older than what is queued behind them. Returns
-    /// whether there were any.
+    /// whether any was queued. One in flight makes nothing ready: its request goes on.
     fn expire(&mut self, now: Instant) -> bool {
         let limit = self.config.delivery_timeout;
         let in_flight = self.in_flight.take_expired(limit, now);
         let queued = self.accumulator.expired(now);
-        let any = !in_flight.is_empty() || !queued.is_empty();
+        let any_queued = !queued.is_empty();
         for mut batch in in_flight {
             self.abandon(&mut batch, now);
             let error = self.expired(&batch, now);
@@ -70,7 +70,7 @@ impl<C: KafkaClient> Sender<C> {
             self.fail_batch(batch, error, now);
         }
         self.tell_held();
-        any
+        any_queued
     }
 
     fn expired(&self, batch: &ProducerBatch, now: Instant) -> KafkaError {

@@ -390,7 +390,7 @@ impl<C: KafkaClient> Sender<C> {
                 manager.fail(error.clone());
             }
         });
-        self.fail_transaction(&error, may_be_written && batch_id(batch).is_some());
+        self.fail_transaction(&error, may_be_written);
         error
     }
 

@@ -386,3 +386,6 @@ const COMMIT_WITH_MEMBER: i16 = 3;
 /// The last versions before transaction version 2 (KIP-890).
 const TXN_OFFSET_COMMIT_OF_V1: i16 = 4;
 const END_TXN_OF_V1: i16 = 4;
+
+#[cfg(test)]
+mod tests;

@@ -101,12 +101,7 @@ impl TransactionManager {
         };
         let error = match refused.iter().find(|(_, error)| decides(error)) {
             Some((_, decisive)) => KafkaError::clone(decisive),
-            None => {
-                if let Some(open) = self.state.transaction_mut() {
-                    open.drop_unknown();
-                }
-                not_added(&refused)
-            }
+            None => not_added(&refused),
         };
         self.handle_refusal(request, error, at);
     }

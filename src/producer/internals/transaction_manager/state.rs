@@ -284,10 +284,4 @@ impl Transaction {
         self.partitions
             .retain(|_, membership| *membership != Membership::New);
     }
-
-    /// Leaves out what no coordinator knows for certain.
-    pub(super) fn drop_unknown(&mut self) {
-        self.partitions
-            .retain(|_, membership| *membership == Membership::Added);
-    }
 }

@@ -9,6 +9,7 @@ mod moves;
 mod transactions;
 mod treatments;
 mod troubles;
+mod untimely;
 
 const ID: ProducerIdAndEpoch = ProducerIdAndEpoch {
     producer_id: 7,

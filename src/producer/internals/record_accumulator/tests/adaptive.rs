@@ -12,6 +12,45 @@ fn records_without_a_key_stay_with_a_partition_for_a_batch() {
     assert_eq!(counts.iter().map(|(_, count)| count).sum::<usize>(), 60);
 }
 
+/// Java: `RecordAccumulatorTest.testUniformBuiltInPartitioner` (where it switches). Scenario: PT3.
+#[test]
+fn the_next_partition_comes_when_this_one_had_a_batch() {
+    let fixture = Fixture::new(&[1, 1, 1], lingering(60_000));
+    assert_eq!(fixture.append(None, VALUE).partition(), 0);
+    RANDOM.set(1);
+    for _ in 1..8 {
+        assert_eq!(fixture.append(None, VALUE).partition(), 0, "there is room");
+    }
+    let mut fixture = Fixture::new(&[1, 1, 1], config());
+    RANDOM.set(0);
+    assert_eq!(fixture.append(None, b"small").partition(), 0);
+    fixture.pass().into_iter().for_each(complete);
+    for (partition, next) in [(0, 1), (1, 2), (2, 0)] {
+        RANDOM.set(next);
+        let large = fixture.append(None, &[b'v'; 1000]);
+        assert_eq!(large.partition(), partition, "it had its batch");
+    }
+}
+
+/// Scenario: PT5.
+#[test]
+fn a_switch_that_was_put_off_is_made_up_for_once_the_queue_is_empty() {
+    let mut fixture = Fixture::new(&[1, 1, 1], config());
+    for _ in 0..9 {
+        assert_eq!(fixture.append(None, VALUE).partition(), 0);
+    }
+    RANDOM.set(1);
+    assert_eq!(
+        fixture.append(None, VALUE).partition(),
+        0,
+        "its batch is open"
+    );
+    while let Some(batch) = fixture.pass().pop() {
+        complete(batch);
+    }
+    assert_eq!(fixture.append(None, VALUE).partition(), 1);
+}
+
 /// Java: `RecordAccumulatorTest.testBuiltInPartitionerFractionalBatches`. Scenario: PT5.
 #[test]
 fn lingering_leaves_no_small_fractions_of_batches() {
@@ -66,6 +105,7 @@ fn the_load_counts_once_every_partition_was_used() {
     use crate::producer::internals::built_in_partitioner::PartitionLoad;
     assert_eq!(load(), PartitionLoad::Uniform, "1 and 2 were never used");
     for partition in [1, 2] {
+        assert_eq!(load(), PartitionLoad::Uniform, "{partition} was never used");
         let topics = &fixture.accumulator.topics;
         topics.queue(topics.topic(&topic), partition);
     }
@@ -74,6 +114,40 @@ fn the_load_counts_once_every_partition_was_used() {
     };
     assert_eq!(weights.len(), 3);
     assert!(weights[0].1 < weights[1].1 - weights[0].1);
+}
+
+/// Scenario: PT9.
+#[test]
+fn each_choice_is_made_by_the_load_of_its_time_unless_loads_do_not_count() {
+    for adaptive_partitioning in [true, false] {
+        let mut fixture = Fixture::new(
+            &[1, 1],
+            AccumulatorConfig {
+                adaptive_partitioning,
+                ..lingering(60_000)
+            },
+        );
+        let topic = fixture.topic();
+        drop(fixture.append(1, VALUE));
+        fixture.pass_ms(60_000);
+        fixture.pass().into_iter().for_each(complete);
+        fixture.fill(0);
+        fixture.fill(0);
+        // The queues have the weights 1 and 3; where they do not count it is one of two.
+        RANDOM.set(2);
+        let choose = |fixture: &Fixture| {
+            let topics = &fixture.accumulator.topics;
+            fixture.accumulator.choose(topics.topic(&topic), &topic)
+        };
+        let expected = i32::from(adaptive_partitioning);
+        assert_eq!(choose(&fixture), expected);
+        assert_eq!(choose(&fixture), expected);
+        fixture.pass_ms(60_000);
+        while let Some(batch) = fixture.pass().pop() {
+            complete(batch);
+        }
+        assert_eq!(choose(&fixture), 0, "both are empty");
+    }
 }
 
 /// Java: `RecordAccumulatorTest.testAdaptiveBuiltInPartitioner` (availability timeout). Scenario: PT10.

@@ -34,6 +34,23 @@ fn a_request_takes_what_fits_and_the_rest_comes_next() {
     assert_eq!(partitions(&fixture.drain_up_to(1, ONE_BATCH)), [1]);
 }
 
+/// Scenario: AC5.
+#[test]
+fn a_request_may_be_filled_to_its_last_byte() {
+    let mut fixture = Fixture::new(&[1], config());
+    drop(fixture.append(0, VALUE));
+    let size = fixture.pass().remove(0).size_in_bytes();
+    for (room, taken) in [(2 * size - 1, 1), (2 * size, 2)] {
+        let mut fixture = Fixture::new(&[1, 1], config());
+        drop(fixture.append(0, VALUE));
+        drop(fixture.append(1, VALUE));
+        fixture.ready();
+        let batches = fixture.drain_up_to(1, room);
+        assert!(batches.iter().all(|batch| batch.size_in_bytes() == size));
+        assert_eq!(batches.len(), taken);
+    }
+}
+
 /// Java: `RecordAccumulatorTest.testDrainBatches` (first batch larger than the limit). Scenario: AC6.
 #[test]
 fn a_batch_larger_than_a_request_goes_alone() {

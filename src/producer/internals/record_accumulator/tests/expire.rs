@@ -132,3 +132,19 @@ fn batches_that_come_back_in_any_order_expire_in_the_order_of_their_creation() {
     fixture.pass_ms(100);
     assert_eq!(fixture.expired().len(), 1);
 }
+
+/// Scenario: AC16.
+#[test]
+fn what_stood_behind_an_expired_batch_does_not_wait_for_its_back_off() {
+    let mut fixture = Fixture::new(&[1], expiring(1000));
+    drop(fixture.append(0, VALUE));
+    fixture.pass_ms(10);
+    let failed = fixture.pass().remove(0);
+    fixture.pass_ms(940);
+    fixture.reenqueue(failed);
+    drop(fixture.append(0, b"next"));
+    assert!(fixture.ready_nodes().is_empty());
+    fixture.pass_ms(50);
+    assert_eq!(fixture.expired().len(), 1);
+    assert_eq!(values(&fixture.pass()[0]), [b"next".to_vec()]);
+}

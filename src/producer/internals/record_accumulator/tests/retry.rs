@@ -103,3 +103,22 @@ fn with_numbers_batches_go_back_in_the_order_of_their_numbers() {
         assert!(values(&batch)[0].starts_with(name.as_bytes()), "{name}");
     }
 }
+
+/// The back-off ends before the linger would have ended for which there still is a timer. Scenario: AC8.
+#[test]
+fn a_back_off_that_ends_before_the_timer_of_its_partition_has_one_of_its_own() {
+    let mut fixture = Fixture::new(&[1, 1], lingering(1000));
+    drop(fixture.append(1, VALUE));
+    fixture.ready();
+    fixture.pass_ms(10);
+    let appended = fixture.append(0, VALUE);
+    fixture.ready();
+    let timed_out = appended.future.get_timeout(Duration::ZERO);
+    timed_out.expect_err("nobody sends it");
+    let failed = fixture.pass().remove(0);
+    fixture.pass_ms(100);
+    fixture.reenqueue(failed);
+    assert_eq!(fixture.next_check_ms(), Some(100));
+    fixture.pass_ms(100);
+    assert_eq!(partitions(&fixture.pass()), [0]);
+}

@@ -259,3 +259,34 @@ fn few_batches_are_too_large_whatever_mix_of_values_comes() {
         );
     }
 }
+
+/// Java: `RecordAccumulatorTest.testSplitBatchOffAccumulator` (the ratio), `testSplitAwareAppend`. Scenario: AC23.
+#[cfg(feature = "gzip")]
+#[test]
+fn a_batch_teaches_its_compression_once_and_a_split_forgets_it() {
+    use crate::record::compression_type::CompressionType;
+    let compression = Compression::of(CompressionType::Gzip).expect("the feature is on");
+    let mut fixture = Fixture::new(
+        &[1],
+        AccumulatorConfig {
+            compression,
+            ..config()
+        },
+    );
+    let tp = TopicPartition::new(TOPIC, 0);
+    for _ in 0..4 {
+        drop(fixture.append(0, VALUE));
+    }
+    let batch = fixture.pass().remove(0);
+    let learnt = fixture.accumulator.ratio_of(&tp);
+    assert!(learnt < 1.0, "{learnt}");
+    fixture.reenqueue(batch);
+    fixture.pass_ms(100);
+    let again = fixture.pass().remove(0);
+    assert_eq!(fixture.accumulator.ratio_of(&tp), learnt, "nothing new");
+    fixture
+        .drainer
+        .split_and_reenqueue(again)
+        .expect("four records");
+    assert_eq!(fixture.accumulator.ratio_of(&tp), 1.0, "it was no good");
+}

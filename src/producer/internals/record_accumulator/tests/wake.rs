@@ -123,6 +123,16 @@ fn after_a_drain_an_open_batch_wakes_nobody_for_a_while() {
     assert_eq!(fixture.next_check_ms(), None, "idle means no wake-ups");
 }
 
+#[test]
+fn who_lists_a_partition_while_the_io_thread_looks_does_not_wake_it() {
+    let fixture = Fixture::new(&[1, 1], config());
+    let list = &fixture.accumulator.ready;
+    list.begin_look();
+    assert!(!fixture.append(0, VALUE).wake, "it is awake");
+    assert!(list.end_look(None), "it looks once more");
+    assert!(fixture.append(1, VALUE).wake, "now it sleeps");
+}
+
 /// Scenario: PB11.
 #[test]
 fn waiting_on_the_io_thread_is_refused() {

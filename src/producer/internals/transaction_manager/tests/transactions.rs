@@ -73,6 +73,31 @@ impl Core {
         core
     }
 
+    /// A core with a transaction that an earlier instance prepared.
+    pub(super) fn prepared() -> Self {
+        let mut core = Self::new();
+        assert!(core.manager.initialize_keeping_prepared().is_err());
+        let config = TransactionalConfig {
+            id: "txn".into(),
+            timeout_ms: i32::MAX,
+            two_phase_commit: true,
+        };
+        core.manager = TransactionManager::transactional(config, backoff());
+        core.manager.note_transaction_version(level(V2));
+        let init = core.manager.initialize_keeping_prepared().expect("init");
+        core.find_coordinator();
+        let Some(TxnRequestBody::InitProducerId(asked)) = core.poll() else {
+            panic!("no identity is asked for");
+        };
+        assert!(asked.keep_prepared && asked.two_phase_commit);
+        core.answer(TxnResponse::Prepared {
+            identity: NEXT_EPOCH,
+            prepared: ID,
+        });
+        assert!(is_ok(init.collect()));
+        core
+    }
+
     pub(super) fn poll(&mut self) -> Option<TxnRequestBody> {
         let request = self.manager.poll_request(self.now, self.has_incomplete)?;
         let any_node = matches!(request.body, TxnRequestBody::FindCoordinator(_));
@@ -404,26 +429,7 @@ fn without_a_transactional_id_there_are_no_transactions() {
 #[test]
 fn a_prepared_transaction_can_be_decided_and_nothing_else() {
     for commits in [true, false] {
-        let mut core = Core::new();
-        assert!(core.manager.initialize_keeping_prepared().is_err());
-        let config = TransactionalConfig {
-            id: "txn".into(),
-            timeout_ms: i32::MAX,
-            two_phase_commit: true,
-        };
-        core.manager = TransactionManager::transactional(config, backoff());
-        core.manager.note_transaction_version(level(V2));
-        let init = core.manager.initialize_keeping_prepared().expect("init");
-        core.find_coordinator();
-        let Some(TxnRequestBody::InitProducerId(asked)) = core.poll() else {
-            panic!("no identity is asked for");
-        };
-        assert!(asked.keep_prepared && asked.two_phase_commit);
-        core.answer(TxnResponse::Prepared {
-            identity: NEXT_EPOCH,
-            prepared: ID,
-        });
-        assert!(is_ok(init.collect()));
+        let mut core = Core::prepared();
         assert_eq!(core.manager.prepared(), Some(ID));
         assert!(core.manager.begin_transaction().is_err() && core.manager.check_send().is_err());
         assert!(
