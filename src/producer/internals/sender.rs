@@ -198,6 +198,9 @@ impl<C: KafkaClient> Sender<C> {
         }
         let now = self.time.now();
         self.abort_in_flight(reason, Keep::ForReport, now);
+        // A pass that died may have taken them out of their queues and not sent them.
+        let drained = std::mem::take(&mut self.scratch.drained);
+        self.abort(drained, reason, Keep::ForReport, now);
         let queued = self.accumulator.abort_incomplete();
         self.abort(queued, reason, Keep::ForReport, now);
         self.tell_all_held();

@@ -99,6 +99,21 @@ fn a_panic_on_the_io_thread_fails_every_record_and_stays_known() {
     assert!(!fixture.control.is_running());
 }
 
+#[test]
+fn what_a_pass_that_died_had_drained_is_handed_back() {
+    let fixture = Fixture::new(Setup::default());
+    let future = fixture.append(0);
+    let (now, snapshot) = (fixture.now(), fixture.metadata.snapshot());
+    let mut sender = fixture.sender;
+    let ready = sender.accumulator.ready(&snapshot, now);
+    assert_eq!(ready.ready_nodes.as_slice(), [NodeId(0)]);
+    let drained = &mut sender.scratch.drained;
+    sender.accumulator.drain(NodeId(0), 1024, now, drained);
+    sender.end(None);
+    assert!(error(&future).message().contains("closed forcefully"));
+    assert_eq!(fixture.control.take_unsent().len(), 1);
+}
+
 /// Scenario: CL3.
 #[test]
 fn who_waits_for_the_end_is_woken_by_it() {
