@@ -231,8 +231,8 @@ impl<C: KafkaClient> Sender<C> {
         self.wait(timeout, now)
     }
 
-    /// What came in, without a wait.
-    #[cfg(test)]
+    /// What came in, without a wait: for the simulator.
+    #[cfg(all(test, feature = "embedded-broker", not(shuttle)))]
     pub(crate) fn poll(&mut self) -> Result<(), KafkaError> {
         self.wait(Duration::ZERO, self.time.now())
     }

@@ -245,12 +245,16 @@ fn compare(counts: &[(&str, f64)]) -> ExitCode {
     let mut grew = Vec::new();
     let mut shrank = Vec::new();
     for (name, count) in counts {
-        let was: f64 = expected
-            .get(name)
-            .map_or(0.0, |was| was.parse().expect("a number"));
+        let Some(was) = expected.get(name) else {
+            grew.push(format!(
+                "{name}: {count:.2}, and counts.txt does not have it"
+            ));
+            continue;
+        };
+        let was: f64 = was.parse().expect("a number");
         // What is almost never there may be there a little more often.
         let leeway = (was * 0.03).max(0.02);
-        let change = 100.0 * (count - was) / was;
+        let change = 100.0 * (count - was) / was.max(leeway);
         let line = format!("{name}: {count:.2}, expected {was:.2} ({change:+.1} %)");
         if *count > was + leeway {
             grew.push(line.clone());
