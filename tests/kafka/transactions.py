@@ -154,8 +154,8 @@ class Probe:
             answer = self.coordinator(group, 0).ask(28, version, body, True)
             answer.take(">i"), answer.varint(), answer.compact(), answer.varint(), answer.take(">i")
             error = name(answer.take(">h"))
-            # A young cluster is still reading what it knows of groups.
-            if error != "COORDINATOR_LOAD_IN_PROGRESS":
+            # A young cluster has not begun to read what it knows of groups, or still does.
+            if error not in ("NOT_COORDINATOR", "COORDINATOR_LOAD_IN_PROGRESS"):
                 break
             time.sleep(0.05)
         return error
