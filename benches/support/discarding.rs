@@ -149,7 +149,7 @@ impl Connection {
             18 => api_versions(answer, version),
             3 => self.metadata(answer)?,
             22 => init_producer_id(answer),
-            0 => expects_answer = self.produce(answer)?,
+            0 => expects_answer = self.produce(answer, version)?,
             _ => return Err(ErrorKind::Unsupported.into()),
         }
         self.input.end_frame()?;
@@ -196,7 +196,7 @@ impl Connection {
     }
 
     /// Produce 3 to 8. Whether the producer wants an answer.
-    fn produce(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
+    fn produce(&mut self, out: &mut Vec<u8>, version: i16) -> io::Result<bool> {
         self.shared.totals.requests.fetch_add(1, Relaxed);
         let transactional_id = self.input.i16()?;
         self.input
@@ -215,9 +215,13 @@ impl Connection {
                 put_i16(out, 0);
                 put_i64(out, self.offset);
                 put_i64(out, -1);
-                put_i64(out, 0);
-                put_i32(out, 0);
-                put_i16(out, -1);
+                if version >= 5 {
+                    put_i64(out, 0);
+                }
+                if version >= 8 {
+                    put_i32(out, 0);
+                    put_i16(out, -1);
+                }
                 self.offset += 1_000_000;
             }
         }
