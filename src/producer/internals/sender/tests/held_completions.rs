@@ -6,8 +6,8 @@ use crate::common::sync::Mutex;
 /// What became of the records, in the order in which their callbacks ran: the record, and whether it was written.
 type Told = Arc<Mutex<Vec<(usize, bool)>>>;
 
-/// Three records in three requests; the answer to the first leaves open whether it was written, the others are written.
-fn the_first_is_left_open(fixture: &mut Fixture) -> (Told, Vec<FutureRecordMetadata>) {
+/// Three records in three requests.
+fn three_on_their_way(fixture: &mut Fixture) -> (Told, Vec<FutureRecordMetadata>) {
     let told: Told = Arc::new(Mutex::new(Rank::Leaf, Vec::new()));
     let mut futures = Vec::new();
     for number in 0..3 {
@@ -17,6 +17,12 @@ fn the_first_is_left_open(fixture: &mut Fixture) -> (Told, Vec<FutureRecordMetad
         futures.push(fixture.append_with(0, b"value", Some(callback)));
         fixture.pass();
     }
+    (told, futures)
+}
+
+/// The answer to the first leaves open whether it was written, the others are written.
+fn the_first_is_left_open(fixture: &mut Fixture) -> (Told, Vec<FutureRecordMetadata>) {
+    let (told, futures) = three_on_their_way(fixture);
     fixture.answer(0, Errors::NotEnoughReplicasAfterAppend, -1);
     fixture.answer(0, Errors::None, 2);
     fixture.answer(0, Errors::None, 3);
@@ -34,6 +40,25 @@ fn callbacks_wait_for_an_earlier_batch_that_is_repeated() {
     fixture.answer(0, Errors::DuplicateSequenceNumber, 1);
     assert_eq!(*told.lock(), [(0, true), (1, true), (2, true)]);
     assert_eq!((offset(&futures[1]), offset(&futures[2])), (2, 3));
+}
+
+/// The third has nothing before it any more, and its callback still comes after that of the second.
+#[test]
+fn callbacks_wait_for_those_that_wait() {
+    let mut fixture = Fixture::warm(Setup::default());
+    let (told, _futures) = three_on_their_way(&mut fixture);
+    fixture.answer(0, Errors::NotEnoughReplicasAfterAppend, -1);
+    fixture.answer(0, Errors::None, 2);
+    fixture.pass_after_backoff();
+    assert_eq!(fixture.numbers(0), [(0, 3), (0, 1)]);
+    let requests = fixture.client.requests();
+    let (third, first) = (requests[0].correlation_id, requests[1].correlation_id);
+    let known = answer(0, Errors::DuplicateSequenceNumber, 1);
+    fixture.client.respond_to_request(first, known);
+    let written = answer(0, Errors::None, 3);
+    fixture.client.respond_to_request(third, written);
+    fixture.pass();
+    assert_eq!(*told.lock(), [(0, true), (1, true), (2, true)]);
 }
 
 #[test]
