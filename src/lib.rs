@@ -42,7 +42,8 @@
 //!   within `delivery.timeout.ms`; the batch it waits for leaves at once, whatever `linger.ms` says. Every other blocking
 //!   call names its limit.
 //! * **Threads.** A [`KafkaProducer`] is a cheap handle, shared by as many threads as you like. It has one background
-//!   thread, which does all input and output and runs all callbacks. Dropping the last handle delivers what is outstanding
+//!   thread, which runs all callbacks and does all input and output, save that a thread which waits for its record may do its
+//!   own. Dropping the last handle delivers what is outstanding
 //!   within `ottla.drop.timeout.ms`; [`close`](KafkaProducer::close) does so with a limit of your own and reports.
 //! * **Errors.** What Java throws is the `Err` of `send`, what Java puts into the future is in the future.
 //!   [`KafkaError::persisted`] says whether a record that failed may have been written all the same.

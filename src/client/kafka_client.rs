@@ -4,6 +4,7 @@
 //! Differs: responses are returned by `poll` instead of being handed to callbacks; "for ever" is [`Duration::MAX`].
 //! Threads: the I/O thread; only [`ClientWaker`] is shared. Locks: none.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -87,9 +88,16 @@ impl LeastLoadedNode {
     }
 }
 
-/// Gets the I/O thread out of [`KafkaClient::poll`], from any thread.
+/// Gets the thread that polls out of [`KafkaClient::poll`], from any thread; and says who is to poll.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientWaker(Arc<SelectorWaker>);
+
+impl Deref for ClientWaker {
+    type Target = SelectorWaker;
+    fn deref(&self) -> &SelectorWaker {
+        &self.0
+    }
+}
 
 impl ClientWaker {
     pub(crate) fn new(waker: Arc<SelectorWaker>) -> Self {
@@ -100,17 +108,6 @@ impl ClientWaker {
     #[cfg(test)]
     pub(crate) fn idle() -> Self {
         Self(Arc::new(SelectorWaker::new(|| {})))
-    }
-
-    /// What the sleep of the I/O thread goes by, for a fake that sleeps as the selector does.
-    #[cfg(shuttle)]
-    pub(crate) fn selector_waker(&self) -> &SelectorWaker {
-        &self.0
-    }
-
-    /// Ends the poll under way, or the next one if none is.
-    pub(crate) fn wakeup(&self) {
-        self.0.wakeup();
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) use shuttle::{sync::atomic, thread, thread_local};
 /// What a lock guards decides when it may be taken: only inside locks of a lower rank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rank {
+    /// The I/O thread's work, held by whoever does it; only tried for by others.
+    IoWork = 0,
     /// One partition's queue of batches; never two at once.
     PartitionQueue = 1,
     /// The transaction core; may be taken inside a partition's queue.
@@ -55,6 +57,16 @@ impl<T> Mutex<T> {
             rank,
             inner: base::Mutex::new(value),
         }
+    }
+
+    /// The lock where it is free.
+    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        let inner = self.inner.try_lock()?;
+        held::enter(self.rank);
+        Some(MutexGuard {
+            rank: self.rank,
+            inner,
+        })
     }
 
     /// Waits for the lock. A debug build panics where the thread already holds one of the same or a higher rank.
@@ -172,7 +184,12 @@ mod held {
     }
 
     fn named(held: u8) -> Vec<Rank> {
-        let all = [Rank::PartitionQueue, Rank::TransactionManager, Rank::Leaf];
+        let all = [
+            Rank::IoWork,
+            Rank::PartitionQueue,
+            Rank::TransactionManager,
+            Rank::Leaf,
+        ];
         all.into_iter().filter(|r| held & bit(*r) != 0).collect()
     }
 }

@@ -13,7 +13,7 @@
 //!    gets a small buffer from the `buffer_pool`, which counts what is held and makes senders wait in their order; it
 //!    grows as records come. The batch is now one of the `incomplete_batches`, which is what a flush waits for.
 //! 4. The caller holds a `future_record_metadata`: a share in the batch's `produce_request_result`, and the record's index.
-//!    Who waits for it makes the batch leave at once.
+//!    Who waits for it makes the batch leave at once; who waits alone does the steps below itself (`sender::lending`).
 //!
 //! On the I/O thread:
 //!

@@ -65,6 +65,14 @@ impl<T> Mutex<T> {
         }
     }
 
+    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        let taken = self.inner.try_lock().ok()?;
+        Some(MutexGuard {
+            mutex: self,
+            inner: Some(taken),
+        })
+    }
+
     fn take(&self) -> shuttle::sync::MutexGuard<'_, T> {
         let taken = self.inner.lock();
         taken.unwrap_or_else(std::sync::PoisonError::into_inner)

@@ -137,6 +137,7 @@ impl FutureRecordMetadata {
                     if let Err(forked) = result.check_process() {
                         return Some(Err(forked));
                     }
+                    result.bring(deadline);
                     result.want();
                     result.wait(deadline)?;
                 }

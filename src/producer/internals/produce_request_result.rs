@@ -60,11 +60,26 @@ pub(crate) trait BatchOwner: Send + Sync {
     /// Somebody waits for this result: there is no point in lingering.
     fn somebody_waits(self: Arc<Self>, result: &ProduceRequestResult);
 
+    /// Who lets a waiter do the work that opens the latches, where somebody does.
+    fn lender(&self) -> Option<Arc<dyn Lender>> {
+        None
+    }
+
     /// Whether the calling thread is the one that opens the latches, which must therefore never wait for one.
     fn is_io_thread(&self) -> bool;
 
     /// The process in which that thread runs: in one that was forked off, nobody opens any latch.
     fn process(&self) -> Process;
+}
+
+/// Who lends the I/O thread's work to threads that would otherwise wait for it.
+pub(crate) trait Lender: Send + Sync {
+    /// Works on the calling thread until the result is there, or until `deadline`, where the I/O thread rests; returns at
+    /// once where it does its work itself.
+    fn bring(&self, result: &ProduceRequestResult, deadline: Option<Instant>);
+
+    /// Wakes the I/O thread for a record whose sender may be about to wait for it.
+    fn nudge(&self);
 }
 
 #[derive(Default)]
@@ -129,6 +144,13 @@ impl ProduceRequestResult {
             if let Some(owner) = self.owner.upgrade() {
                 owner.somebody_waits(self);
             }
+        }
+    }
+
+    /// Does the I/O thread's work until the outcome is there, or until `deadline`, where that thread lends it.
+    pub(crate) fn bring(&self, deadline: Option<Instant>) {
+        if let Some(lender) = self.owner.upgrade().and_then(|owner| owner.lender()) {
+            lender.bring(self, deadline);
         }
     }
 

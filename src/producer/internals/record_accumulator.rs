@@ -6,7 +6,7 @@
 //! Threads: any. Locks: `PartitionQueue`; `BufferPool`, `IncompleteBatches`, `ReadyList`, `PartitionLoad` inside it.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use crate::client::metadata_snapshot::TopicMetadata;
@@ -19,7 +19,7 @@ use crate::common::time::Time;
 use crate::producer::internals::buffer_pool::{BufferPool, Patience, PooledBuffer};
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::incomplete_batches::IncompleteBatches;
-use crate::producer::internals::produce_request_result::ProduceRequestResult;
+use crate::producer::internals::produce_request_result::{Lender, ProduceRequestResult};
 use crate::producer::internals::producer_batch::{Callback, RecordToAppend};
 use crate::record::compression::Compression;
 use crate::record::compression_ratio_estimator::CompressionRatioEstimator;
@@ -63,6 +63,8 @@ pub(crate) struct RecordAccumulator {
     /// Set once by `close`. Appends read it under their queue's lock, and the closing thread takes every such lock after
     /// it has set it, so no record slips in behind.
     closed: AtomicBool,
+    /// Whether any record ever had a callback. Set before the record is appended, under whose queue's lock it is drained.
+    has_callbacks: AtomicBool,
 }
 
 /// The settings that shape the accumulator.
@@ -118,6 +120,7 @@ impl RecordAccumulator {
             time,
             random,
             closed: AtomicBool::new(false),
+            has_callbacks: AtomicBool::new(false),
             config: AccumulatorConfig {
                 batch_size,
                 ..config
@@ -141,6 +144,9 @@ impl RecordAccumulator {
         now: Instant,
         max_block: Duration,
     ) -> Result<FutureRecordMetadata, KafkaError> {
+        if callback.is_some() {
+            self.has_callbacks.store(true, Ordering::Relaxed);
+        }
         let topic = self.topics.topic(to.topic);
         match self.append_to_open_batch(topic, &to, record, callback) {
             Some(appended) => appended,
@@ -179,9 +185,18 @@ impl RecordAccumulator {
     }
 
     /// Whether any batch is not done. Java: `hasIncomplete`.
-    #[cfg(test)]
     pub(crate) fn has_incomplete(&self) -> bool {
         !self.incomplete.is_empty()
+    }
+
+    /// Whether completing a record may run the application's code.
+    pub(crate) fn has_callbacks(&self) -> bool {
+        self.has_callbacks.load(Ordering::Relaxed)
+    }
+
+    /// Lets threads that wait for a record do the I/O thread's work.
+    pub(crate) fn lend_by(&self, lender: Weak<dyn Lender>) {
+        self.ready.lend_by(lender);
     }
 
     /// The results of all batches that are not done.
@@ -197,6 +212,11 @@ impl RecordAccumulator {
 
     pub(crate) fn pool(&self) -> &Arc<BufferPool> {
         &self.pool
+    }
+
+    /// The calling thread is the one that drains: from now on it is refused to wait for records.
+    pub(crate) fn enter_io_thread(&self) {
+        self.ready.enter_io_thread();
     }
 
     /// Whether the calling thread is the one that drains, on which nothing may wait for a record or for memory.
@@ -219,7 +239,7 @@ impl RecordAccumulator {
     #[cold]
     fn wake_for(&self, record: FutureRecordMetadata) -> Result<FutureRecordMetadata, KafkaError> {
         self.ready.process().check()?;
-        self.ready.wakeup();
+        self.ready.nudge();
         Ok(record)
     }
 

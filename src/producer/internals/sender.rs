@@ -31,6 +31,7 @@ use crate::producer::internals::sender_metrics::SenderMetrics;
 use crate::producer::internals::transaction_manager::TransactionManager;
 
 pub(crate) use self::control::SenderControl;
+pub(crate) use self::lending::SharedSender;
 pub(crate) use self::transactional::Transactions;
 
 mod control;
@@ -42,6 +43,7 @@ mod in_flight_batches;
 #[cfg(test)]
 mod invariants;
 mod leader_moves;
+mod lending;
 mod offset_watch;
 mod produce;
 mod producer_id;
@@ -133,16 +135,10 @@ impl<C: KafkaClient> Sender<C> {
         }
     }
 
-    /// The life of the I/O thread: passes until the producer is closed and nothing is left to send, or until it is forced.
-    pub(crate) fn run(mut self) {
-        log::debug!("the I/O thread starts");
-        self.accumulator.enter_io_thread();
-        let passes = catch_unwind(AssertUnwindSafe(|| self.run_until_closed()));
-        self.end(match passes {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.fatal()),
-            Err(panic) => Some(errors::panicked(&panic_text(panic.as_ref()))),
-        });
+    /// The life of the I/O thread, which lends its work to nobody.
+    #[cfg(test)]
+    pub(crate) fn run(self) {
+        SharedSender::new(self).run();
     }
 
     /// Tells everybody who still waits that there is nothing more to come, and of what the thread died where it did.
@@ -164,13 +160,6 @@ impl<C: KafkaClient> Sender<C> {
         }
         self.control.terminated();
         log::debug!("the I/O thread ends");
-    }
-
-    fn run_until_closed(&mut self) -> Result<(), KafkaError> {
-        while !self.is_over() {
-            self.run_once()?;
-        }
-        Ok(())
     }
 
     /// Whether no pass is due any more: the end was forced, or it was asked for and all that was accepted is sent.
@@ -213,6 +202,12 @@ impl<C: KafkaClient> Sender<C> {
     /// # Errors
     /// Where there is no waiting for the network any more.
     pub(crate) fn run_once(&mut self) -> Result<(), KafkaError> {
+        let (timeout, now) = self.begin_pass();
+        self.wait(timeout, now)
+    }
+
+    /// The pass up to the wait. Returns how long that may take from when.
+    fn begin_pass(&mut self) -> (Duration, Instant) {
         let now = self.time.now();
         let snapshot = self.metadata.snapshot();
         self.note_recreated_topics(&snapshot);
@@ -228,7 +223,7 @@ impl<C: KafkaClient> Sender<C> {
             Some(at) => at.saturating_duration_since(now),
             None => Duration::MAX,
         };
-        self.wait(timeout, now)
+        (timeout, now)
     }
 
     /// What came in, without a wait: for the simulator.

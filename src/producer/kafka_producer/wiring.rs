@@ -28,7 +28,7 @@ use crate::producer::internals::record_accumulator::{
     AccumulatorConfig, RecordAccumulator, RecordDrainer,
 };
 use crate::producer::internals::sender::{
-    Sender, SenderConfig, SenderControl, SenderParts, Transactions,
+    Sender, SenderConfig, SenderControl, SenderParts, SharedSender, Transactions,
 };
 use crate::producer::internals::transaction_manager::{TransactionManager, TransactionalConfig};
 use crate::producer::kafka_producer::close::Closing;
@@ -125,6 +125,7 @@ fn start_io(
         time,
     };
     let (mut io, sender) = new_io(config, client_id, custom_partitioner, surroundings)?;
+    let sender = SharedSender::lend(sender);
     let thread = kafka_thread::spawn(
         &format!("{THREAD_NAME}{client_id}"),
         move || sender.run(),

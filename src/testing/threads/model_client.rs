@@ -85,7 +85,7 @@ impl ModelClient {
 
     /// As the real selector does it. Returns whether the wait ended by itself.
     fn sleep(&self, timeout: Duration, now: Instant) {
-        let waker = self.waker.selector_waker();
+        let waker = &self.waker;
         if !timeout.is_zero() && waker.begin_sleep() {
             if self.answers.is_empty() {
                 let deadline = (timeout != Duration::MAX).then(|| now + timeout);

@@ -18,7 +18,9 @@ use crate::common::sync::{
     Mutex, MutexGuard, Rank,
     atomic::{AtomicU32, Ordering},
 };
-use crate::producer::internals::produce_request_result::{BatchOwner, ProduceRequestResult};
+use crate::producer::internals::produce_request_result::{
+    BatchOwner, Lender, ProduceRequestResult,
+};
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::record_accumulator::ready_list::ReadyList;
 
@@ -132,6 +134,10 @@ impl BatchOwner for PartitionQueue {
         if wake {
             self.ready.wakeup();
         }
+    }
+
+    fn lender(&self) -> Option<Arc<dyn Lender>> {
+        self.ready.lender()
     }
 
     fn is_io_thread(&self) -> bool {

@@ -6,7 +6,7 @@
 //! Threads: any thread lists, the I/O thread takes. Locks: `ReadyList` (leaf).
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use crate::common::planted::planted;
@@ -16,6 +16,7 @@ use crate::common::sync::{
     atomic::{AtomicU64, Ordering},
     thread::{self, ThreadId},
 };
+use crate::producer::internals::produce_request_result::Lender;
 use crate::producer::internals::record_accumulator::partition_queue::PartitionQueue;
 
 /// The partitions that the I/O thread should look at, and when it will look.
@@ -29,6 +30,8 @@ pub(crate) struct ReadyList {
     /// Ends the I/O thread's sleep; cheap where it does not sleep.
     wakeup: Box<dyn Fn() + Send + Sync>,
     io_thread: OnceLock<ThreadId>,
+    /// Who lets waiters do the I/O thread's work, where somebody does.
+    lender: OnceLock<Weak<dyn Lender>>,
     process: Process,
     /// Whether a test plays the child of a fork.
     #[cfg(test)]
@@ -43,6 +46,7 @@ impl ReadyList {
             next_look: AtomicU64::new(u64::MAX),
             wakeup,
             io_thread: OnceLock::new(),
+            lender: OnceLock::new(),
             process: Process::current(),
             #[cfg(test)]
             forked: Default::default(),
@@ -65,6 +69,23 @@ impl ReadyList {
 
     pub(super) fn wakeup(&self) {
         (self.wakeup)();
+    }
+
+    /// Wakes the I/O thread for a record whose sender may be about to wait for it.
+    pub(super) fn nudge(&self) {
+        match self.lender() {
+            Some(lender) => lender.nudge(),
+            None => self.wakeup(),
+        }
+    }
+
+    /// Who lends the I/O thread's work. Only the first one counts.
+    pub(super) fn lend_by(&self, lender: Weak<dyn Lender>) {
+        let _ = self.lender.set(lender);
+    }
+
+    pub(super) fn lender(&self) -> Option<Arc<dyn Lender>> {
+        self.lender.get()?.upgrade()
     }
 
     /// The calling thread looks now: nobody needs to wake it.

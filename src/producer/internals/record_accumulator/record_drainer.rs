@@ -79,11 +79,6 @@ impl RecordDrainer {
         }
     }
 
-    /// The calling thread is the one that drains: from now on it is refused to wait for records.
-    pub(crate) fn enter_io_thread(&self) {
-        self.accumulator.ready.enter_io_thread();
-    }
-
     /// Puts a batch back that may be tried again, after a back-off. It keeps its number, its memory and its age.
     pub(crate) fn reenqueue(&mut self, batch: ProducerBatch, now: Instant) {
         self.reenqueue_within(Duration::MAX, batch, now);
@@ -194,7 +189,7 @@ impl RecordDrainer {
     }
 
     /// The half that application threads use.
-    pub(crate) fn accumulator(&self) -> &RecordAccumulator {
+    pub(crate) fn accumulator(&self) -> &Arc<RecordAccumulator> {
         &self.accumulator
     }
 

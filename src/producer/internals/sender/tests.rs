@@ -40,6 +40,7 @@ mod gaps;
 mod held_completions;
 mod idempotent;
 mod late_records;
+mod lending;
 mod passes;
 mod plain;
 mod random_faults;

@@ -122,11 +122,7 @@ fn forked() -> KafkaError {
 
 fn flush_in_callback() -> KafkaError {
     let fixture = Fixture::new(&[]);
-    fixture
-        .drainer
-        .as_ref()
-        .expect("not ended")
-        .enter_io_thread();
+    fixture.accumulator.enter_io_thread();
     fixture.producer.flush().unwrap_err()
 }
 

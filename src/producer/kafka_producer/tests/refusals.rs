@@ -99,11 +99,7 @@ fn the_io_thread_is_never_made_to_wait() {
         .producer
         .send(ProducerRecord::new(TOPIC, *b"k", &*value))
         .unwrap();
-    fixture
-        .drainer
-        .as_ref()
-        .expect("not ended")
-        .enter_io_thread();
+    fixture.accumulator.enter_io_thread();
     let unknown = ProducerRecord::new("unknown", *b"k", *b"v");
     let late = fixture.producer.send(unknown).unwrap();
     assert_eq!(failure(&late).kind(), ErrorKind::Timeout);

@@ -8,7 +8,7 @@ use super::*;
 use crate::client::kafka_client::KafkaClient;
 use crate::common::kafka_thread;
 use crate::common::sync::model::Deadlines;
-use crate::producer::internals::sender::Transactions;
+use crate::producer::internals::sender::{SharedSender, Transactions};
 use crate::producer::kafka_producer::wiring::new_transaction_manager;
 use crate::testing::mock_client::api_versions;
 use crate::testing::threads::model_client::{ModelClient, PARTITIONS, TOPIC, Written, publish};
@@ -16,6 +16,7 @@ use crate::testing::threads::model_coordinator::Fates;
 use crate::testing::threads::{Notes, explore};
 
 mod closing;
+mod lending;
 mod sending;
 mod transactions;
 
@@ -28,6 +29,7 @@ struct Model {
     written: Arc<Notes<Written>>,
     fates: Arc<Fates>,
     outcomes: Arc<Outcomes>,
+    sender: Arc<SharedSender<ModelClient>>,
     time: Arc<MockTime>,
 }
 
@@ -92,7 +94,9 @@ impl Model {
             control: Arc::clone(&control),
         };
         let sender = Sender::new(sender_config(&config), parts).with_transactions(transactions);
-        let io = kafka_thread::spawn("io", move || sender.run(), |text| panic!("{text}")).unwrap();
+        let sender = SharedSender::lend(sender);
+        let runs = Arc::clone(&sender);
+        let io = kafka_thread::spawn("io", move || runs.run(), |text| panic!("{text}")).unwrap();
         let io = Io {
             metadata,
             accumulator: Arc::clone(&accumulator),
@@ -108,6 +112,7 @@ impl Model {
             written,
             fates,
             outcomes: Arc::default(),
+            sender,
             time,
         }
     }
@@ -190,6 +195,17 @@ impl Threaded {
             outcomes.add((name, result.is_ok()));
             then();
         })
+    }
+}
+
+impl Threaded {
+    /// Sends a record without a callback and waits for it; notes its outcome.
+    fn send_and_get(&self, partition: i32, name: &str) -> Result<RecordMetadata, KafkaError> {
+        let record = ProducerRecord::new(TOPIC, *b"k", name.as_bytes()).with_partition(partition);
+        let outcome = self.producer.send(record)?.get();
+        self.outcomes
+            .add((name.as_bytes().to_vec(), outcome.is_ok()));
+        outcome
     }
 }
 

@@ -138,7 +138,7 @@ fn who_lists_a_partition_while_the_io_thread_looks_does_not_wake_it() {
 fn waiting_on_the_io_thread_is_refused() {
     let fixture = Fixture::new(&[1], lingering(60_000));
     let appended = fixture.append(0, VALUE);
-    fixture.drainer.enter_io_thread();
+    fixture.accumulator.enter_io_thread();
     assert!(fixture.accumulator.is_io_thread());
     let error = appended.future.get().expect_err("it would wait for itself");
     assert_eq!(error.kind(), crate::ErrorKind::IllegalState);
