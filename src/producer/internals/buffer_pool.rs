@@ -170,9 +170,20 @@ impl BufferPool {
         Ok(memory)
     }
 
+    /// Takes back the memory of a batch that has grown into a larger one.
+    pub(crate) fn outgrown(&self, memory: Vec<u8>) {
+        let mut core = self.core.lock();
+        core.outgrown(memory.capacity(), memory);
+        self.serve_waiters(core);
+    }
+
     fn give_back(&self, size: usize, memory: Option<Vec<u8>>) {
         let mut core = self.core.lock();
         core.give_back(size, memory);
+        self.serve_waiters(core);
+    }
+
+    fn serve_waiters(&self, mut core: MutexGuard<'_, Core>) {
         if core.serve_waiters() {
             self.queued.store(core.queued(), Ordering::Release);
         }

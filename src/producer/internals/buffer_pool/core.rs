@@ -81,13 +81,18 @@ impl Core {
             .for_each(|waiter| waiter.turn.notify_all());
     }
 
-    /// The smallest class that holds `size` bytes; past the largest class, and past the whole pool, `size` itself.
+    /// The smallest class that holds `size` bytes, or one that is little larger and has a buffer at hand; past the largest
+    /// class, and past the whole pool, `size` itself.
     pub(super) fn class_size(&self, size: usize) -> usize {
-        self.free
-            .iter()
-            .map(|list| list.size)
-            .find(|class| *class >= size && *class <= self.total)
-            .unwrap_or(size)
+        let first = self.free.partition_point(|list| list.size < size);
+        let fitting = self.free.iter().skip(first);
+        let fitting = fitting.take_while(|list| list.size <= self.total);
+        let smallest = fitting.clone().next().map_or(size, |list| list.size);
+        let longest = size.saturating_add(size / 4).min(self.available());
+        let at_hand = fitting
+            .take_while(|list| list.size <= longest)
+            .find(|list| !list.buffers.is_empty());
+        at_hand.map_or(smallest, |list| list.size)
     }
 
     /// Takes `size` bytes where they are there and nobody waits. The inner value is a buffer to reuse, if there is one.
@@ -145,6 +150,14 @@ impl Core {
             list.buffers.push(memory);
             self.kept += size;
         }
+    }
+
+    /// As [`give_back`](Self::give_back), of a buffer that its batch has outgrown. Few are kept: 10,000 batches that grow
+    /// at the same time would fill the pool with buffers that nobody wants.
+    pub(super) fn outgrown(&mut self, size: usize, memory: Vec<u8>) {
+        let list = self.free.iter().find(|list| list.size == size);
+        let is_enough = list.is_some_and(|list| list.buffers.len() * size >= OUTGROWN_KEPT);
+        self.give_back(size, Some(memory).filter(|_| !is_enough));
     }
 
     /// Hands free memory to those who wait, in their order. Returns whether one of them has all it wants.
@@ -209,10 +222,11 @@ impl Core {
     }
 }
 
-/// 512 bytes, 1 KiB, 2 KiB and so on below `poolable`, and `poolable` itself.
+/// From 256 bytes on, eight classes to each doubling, below `poolable`; and `poolable` itself.
 fn size_classes(poolable: usize) -> Vec<FreeList> {
     let doubling = std::iter::successors(Some(SMALLEST_CLASS), |size| size.checked_mul(2));
     doubling
+        .flat_map(|size| (0..8).map(move |eighths| size + size / 8 * eighths))
         .take_while(|size| *size < poolable)
         .chain([poolable])
         .map(|size| FreeList {
@@ -222,4 +236,6 @@ fn size_classes(poolable: usize) -> Vec<FreeList> {
         .collect()
 }
 
-const SMALLEST_CLASS: usize = 512;
+const SMALLEST_CLASS: usize = 256;
+/// How many bytes of outgrown buffers are kept in each class.
+const OUTGROWN_KEPT: usize = 64 * 1024;

@@ -296,3 +296,30 @@ fn many_threads_never_hold_more_than_there_is() {
     });
     assert_eq!((pool.available(), pool.queued()), (8 * KIB, 0));
 }
+
+#[test]
+fn a_buffer_at_hand_serves_for_a_little_less() {
+    let mut core = Core::new(16 * KIB, 16 * KIB);
+    let lent = core.class_size(2400);
+    assert_eq!(lent, 2560);
+    assert!(core.take(lent).is_some());
+    core.give_back(lent, Some(Vec::with_capacity(lent)));
+    assert_eq!(core.class_size(2100), 2560, "there is one");
+    assert_eq!(core.class_size(2000), 2048, "too much would lie idle");
+    assert!(core.take(2560).expect("free").is_some());
+    assert_eq!(core.class_size(2100), 2304, "there is none any more");
+}
+
+#[test]
+fn few_outgrown_buffers_are_kept() {
+    let mut core = Core::new(1024 * KIB, 16 * KIB);
+    for _ in 0..200 {
+        assert!(core.take(KIB).is_some());
+    }
+    for _ in 0..200 {
+        core.outgrown(KIB, Vec::with_capacity(KIB));
+    }
+    assert_eq!(core.available(), 1024 * KIB);
+    let again = (0..200).filter(|_| core.take(KIB).expect("free").is_some());
+    assert_eq!(again.count(), 64);
+}

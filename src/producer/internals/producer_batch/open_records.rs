@@ -94,18 +94,24 @@ impl OpenRecords {
 
     fn grow(&mut self, size: usize) -> bool {
         let written = self.builder.plain_size();
-        let doubled = (written + self.builder.spare_capacity()) * 2;
+        let capacity = written + self.builder.spare_capacity();
+        // Not twice as much where there may be 10,000 of them, half empty.
+        let more = if MANY.contains(&capacity) {
+            capacity / 4
+        } else {
+            capacity
+        };
         let needed = written + size;
         if needed > self.largest {
             return false;
         }
         let bigger = self
             .pool
-            .try_allocate(needed.max(doubled.min(self.largest)));
+            .try_allocate(needed.max((capacity + more).min(self.largest)));
         match bigger {
             Some(bigger) => {
                 let old = self.builder.grow_into(bigger.into_memory());
-                self.pool.take_back(old);
+                self.pool.outgrown(old);
                 true
             }
             None => {
@@ -115,3 +121,6 @@ impl OpenRecords {
         }
     }
 }
+
+/// Capacities, in bytes, of buffers of which there may be many and which are large enough to matter.
+const MANY: std::ops::Range<usize> = 2048..16_384;

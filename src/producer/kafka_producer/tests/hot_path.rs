@@ -12,8 +12,8 @@ fn a_warm_send_of_bytes_allocates_nothing() {
         let record = ProducerRecord::new(TOPIC, b"key".as_slice(), value.as_slice());
         fixture.producer.send(record).unwrap()
     };
-    // Warm means that the batch's buffer has grown to what it needs: it doubles, and 10,000 of these records are more than half of it.
-    for _ in 0..10_000 {
+    // Warm means that the batch's buffer has grown to what it needs: it doubles, and 11,000 of these records are more than half of it.
+    for _ in 0..11_000 {
         let _sent = send();
     }
     let measured = allocation_counter::measure(|| {

@@ -287,7 +287,7 @@ fn whatever_happens_during_a_wait_it_never_outlasts_its_limit() {
                 .advance(Duration::from_nanos(random.u64(0..=nanos)));
             world.time.now() >= until
         });
-        let size = 1 + 12_000 * usize::try_from(seed % 2).expect("0 or 1");
+        let size = 1 + 15_500 * usize::try_from(seed % 2).expect("0 or 1");
         let value = vec![0; size];
         let record = ProducerRecord::new(TOPIC, *b"k", &*value).with_partition(1);
         let future = fixture.producer.send(record).unwrap();

@@ -32,7 +32,7 @@ fn a_batch_grows_with_its_records_and_the_next_one_starts_as_large() {
     let mut fixture = Fixture::new(&[1], lingering(60_000));
     let total = fixture.available();
     drop(fixture.append(0, VALUE));
-    assert_eq!(total - fixture.available(), 512);
+    assert_eq!(total - fixture.available(), 256);
     fixture.fill(0);
     fixture.pass().into_iter().for_each(complete);
     // What is left is the batch that the last record opened, still small.
@@ -45,11 +45,7 @@ fn a_batch_grows_with_its_records_and_the_next_one_starts_as_large() {
         .into_iter()
         .for_each(complete);
     drop(fixture.append(0, VALUE));
-    assert_eq!(
-        total - fixture.available(),
-        1024,
-        "as large as those before"
-    );
+    assert_eq!(total - fixture.available(), 896, "as large as those before");
     assert!(before < total);
 }
 
@@ -128,21 +124,21 @@ fn a_batch_that_cannot_grow_is_full_and_the_next_one_waits_for_memory() {
     let mut fixture = Fixture::new(
         &[1],
         AccumulatorConfig {
-            buffer_memory: 600,
+            buffer_memory: 300,
             ..lingering(60_000)
         },
     );
     let fitted = (0..20)
         .take_while(|_| fixture.try_append(0, VALUE, Duration::ZERO).is_ok())
         .count();
-    assert_eq!(fitted, 4, "512 bytes of records");
+    assert_eq!(fitted, 2, "256 bytes of records");
     assert_eq!(
         fixture.ready_nodes(),
         [1],
         "waiting for more would be in vain"
     );
     fixture.pass().into_iter().for_each(complete);
-    assert_eq!(fixture.available(), 600);
+    assert_eq!(fixture.available(), 300);
     drop(fixture.append(0, VALUE));
 }
 
