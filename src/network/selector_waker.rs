@@ -20,7 +20,7 @@ use crate::common::sync::{
 /// ```text
 ///            begin_sleep                      begin_rest
 ///  SLEEPING <----------- RUNNING (it polls) -------------> RESTING -- nudge --> NUDGED
-///      |  end_sleep -----> ^  ^ <------ begin_turn, begin_look --+------------------+
+///      |  end_sleep -----> ^  ^ <------ begin_turn -------------+------------------+
 ///      +---- wakeup ---> WOKEN <------- wakeup (also a second nudge) -------------+
 /// ```
 pub(crate) struct SelectorWaker {
@@ -120,11 +120,15 @@ impl SelectorWaker {
         self.change(RESTING, RUNNING) || self.change(NUDGED, RUNNING)
     }
 
-    /// To be called by a thread that polls and may rest, before it looks at what there is to do: it sees what was announced
-    /// up to now, and need not be woken for that again.
+    /// To be called by a thread that polls and may rest, before it looks at what there is to do.
     pub(crate) fn begin_look(&self) {
-        self.state.swap(RUNNING, Ordering::AcqRel);
         self.unseen.store(false, Ordering::Relaxed);
+    }
+
+    /// To be called by the thread that polls, right before [`begin_look`](Self::begin_look): it sees what was announced up
+    /// to now, and the next poll need not return early for that.
+    pub(crate) fn forget_wakes(&self) {
+        self.state.swap(RUNNING, Ordering::AcqRel);
     }
 
     /// How often the I/O thread has polled: an idle producer does so only when a timer is due.

@@ -160,6 +160,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     ) -> Result<FutureRecordMetadata, KafkaError> {
         let max_block = self.inner.limits.max_block;
         let callback: Callback = Box::new(callback);
+        self.inner.accumulator.expect_callbacks();
         self.inner
             .send(&mut Outgoing::of(&mut record, Some(callback), max_block))
     }

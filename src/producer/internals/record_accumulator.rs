@@ -144,9 +144,6 @@ impl RecordAccumulator {
         now: Instant,
         max_block: Duration,
     ) -> Result<FutureRecordMetadata, KafkaError> {
-        if callback.is_some() {
-            self.has_callbacks.store(true, Ordering::Relaxed);
-        }
         let topic = self.topics.topic(to.topic);
         match self.append_to_open_batch(topic, &to, record, callback) {
             Some(appended) => appended,
@@ -187,6 +184,12 @@ impl RecordAccumulator {
     /// Whether any batch is not done. Java: `hasIncomplete`.
     pub(crate) fn has_incomplete(&self) -> bool {
         !self.incomplete.is_empty()
+    }
+
+    /// To be called before the first record with a callback is appended.
+    #[inline]
+    pub(crate) fn expect_callbacks(&self) {
+        self.has_callbacks.store(true, Ordering::Relaxed);
     }
 
     /// Whether completing a record may run the application's code.

@@ -322,6 +322,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         now: Instant,
         max_block: Duration,
     ) -> Result<FutureRecordMetadata, KafkaError> {
+        self.accumulator.expect_callbacks();
         let mut callbacks = AppendCallbacks::new(
             &self.plugins.interceptors,
             &to.topic.name,

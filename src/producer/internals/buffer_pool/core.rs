@@ -144,7 +144,7 @@ impl Core {
     pub(super) fn give_back(&mut self, size: usize, memory: Option<Vec<u8>>) {
         debug_assert!(size <= self.held, "more memory came back than was lent");
         self.held = self.held.saturating_sub(size);
-        let list = self.free.iter_mut().find(|list| list.size == size);
+        let list = self.class_of(size).and_then(|at| self.free.get_mut(at));
         if let (Some(list), Some(mut memory)) = (list, memory) {
             memory.clear();
             list.buffers.push(memory);
@@ -152,11 +152,12 @@ impl Core {
         }
     }
 
-    /// As [`give_back`](Self::give_back), of a buffer that its batch has outgrown. Few are kept: 10,000 batches that grow
-    /// at the same time would fill the pool with buffers that nobody wants.
+    /// As [`give_back`](Self::give_back), of a buffer that its batch has outgrown. Few small ones are kept: 10,000 batches
+    /// that grow at the same time would fill the pool with buffers that nobody wants.
     pub(super) fn outgrown(&mut self, size: usize, memory: Vec<u8>) {
-        let list = self.free.iter().find(|list| list.size == size);
-        let is_enough = list.is_some_and(|list| list.buffers.len() * size >= OUTGROWN_KEPT);
+        let list = self.class_of(size).and_then(|at| self.free.get(at));
+        let is_enough =
+            size < LARGE && list.is_some_and(|list| list.buffers.len() * size >= OUTGROWN_KEPT);
         self.give_back(size, Some(memory).filter(|_| !is_enough));
     }
 
@@ -198,8 +199,13 @@ impl Core {
         }
     }
 
+    /// Where the class of exactly this size is.
+    fn class_of(&self, size: usize) -> Option<usize> {
+        self.free.binary_search_by_key(&size, |list| list.size).ok()
+    }
+
     fn hold(&mut self, size: usize) -> Option<Vec<u8>> {
-        let list = self.free.iter_mut().find(|list| list.size == size);
+        let list = self.class_of(size).and_then(|at| self.free.get_mut(at));
         let recycled = list.and_then(|list| list.buffers.pop());
         self.held += size;
         match &recycled {
@@ -222,11 +228,15 @@ impl Core {
     }
 }
 
-/// From 256 bytes on, eight classes to each doubling, below `poolable`; and `poolable` itself.
+/// Doubling from 256 bytes on, below `poolable`, and `poolable` itself. Of small buffers there may be many, so there the
+/// classes are eight times as close.
 fn size_classes(poolable: usize) -> Vec<FreeList> {
     let doubling = std::iter::successors(Some(SMALLEST_CLASS), |size| size.checked_mul(2));
     doubling
-        .flat_map(|size| (0..8).map(move |eighths| size + size / 8 * eighths))
+        .flat_map(|size| {
+            let steps = if size < LARGE { 8 } else { 1 };
+            (0..steps).map(move |eighths| size + size / 8 * eighths)
+        })
         .take_while(|size| *size < poolable)
         .chain([poolable])
         .map(|size| FreeList {
@@ -237,5 +247,7 @@ fn size_classes(poolable: usize) -> Vec<FreeList> {
 }
 
 const SMALLEST_CLASS: usize = 256;
-/// How many bytes of outgrown buffers are kept in each class.
+/// Where the classes begin to double.
+const LARGE: usize = 4096;
+/// How many bytes of outgrown buffers are kept in each class below [`LARGE`].
 const OUTGROWN_KEPT: usize = 64 * 1024;

@@ -123,4 +123,4 @@ impl OpenRecords {
 }
 
 /// Capacities, in bytes, of buffers of which there may be many and which are large enough to matter.
-const MANY: std::ops::Range<usize> = 2048..16_384;
+const MANY: std::ops::Range<usize> = 2048..4096;

@@ -123,7 +123,9 @@ impl<C: KafkaClient> SharedSender<C> {
                 break;
             }
         }
-        self.work.lock()
+        let work = self.work.lock();
+        self.waker.forget_wakes();
+        work
     }
 
     /// Passes on behalf of a waiter.
@@ -134,6 +136,7 @@ impl<C: KafkaClient> SharedSender<C> {
         sender: &mut Sender<C>,
     ) -> Result<(), KafkaError> {
         result.want();
+        self.waker.forget_wakes();
         while result.outcome().is_none() && !sender.is_over() {
             self.waker.begin_look();
             let (timeout, now) = sender.begin_pass();

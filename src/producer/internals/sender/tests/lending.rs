@@ -67,6 +67,7 @@ fn a_waiter_that_is_done_calls_the_io_thread_for_what_is_left() {
 #[test]
 fn callbacks_are_left_to_the_io_thread() {
     let fixture = Fixture::new(Setup::default());
+    fixture.accumulator.expect_callbacks();
     let future = fixture.append_with(0, b"value", Some(Box::new(|_| {})));
     let (shared, _) = resting(fixture);
     assert!(future.get_timeout(Duration::ZERO).is_err());
