@@ -135,12 +135,17 @@ def performance(run, tried, counted_text, plots):
     loud = "" if busy < 0.1 else ("\n**The machine was busy with other work during this run: the ratios are rough, and nothing else here "
                                   "means anything.** Repeat it on a quiet machine.\n")
     absent = "".join(f"* {line}\n" for line in run["absent"])
+    later = {}
+    for result in run["workloads"]:
+        if "later" in result:
+            later.setdefault((result["later"]["day"], result["later"]["commit"]), []).append(f"`{result['name']}`")
+    later = "".join(f"Run of {day}, commit {commit}, instead: {', '.join(names)}.\n" for (day, commit), names in later.items())
     tables = "\n".join(table(result) + picture(result["name"], plots) for result in run["workloads"])
     return f"""# Performance
 
 This page is generated: `benches/compare/compare page RUN.json > docs/performance.md`, from the run saved in `benches/compare/saved/`.
 Run of {about['day']}, commit {about['commit']}, {about['cpus']} CPUs ({about['cpu']}), Linux {about['kernel']}, {about['rounds']} rounds, {about['seconds'] // 60} minutes.
-Other processes used {busy:.2f} CPUs meanwhile, on average.
+{later}Other processes used {busy:.2f} CPUs meanwhile, on average.
 {small}{loud}
 Against: {named or 'nobody'}. `skeleton` is the floor: ottla's thread shape without any of its features.
 {absent}

@@ -34,8 +34,8 @@ pub(crate) const ANYWHERE: &[Example] = &[
         "backpressure",
         &[
             "partitions: 1",
-            "32 records fit; then: BufferExhausted: *",
-            "the refused record is backpressure-0@32 after all",
+            "31 records fit; then: BufferExhausted: *",
+            "the refused record is backpressure-0@31 after all",
             "on close: CloseReport { * complete: true }",
         ],
     ),
