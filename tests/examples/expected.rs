@@ -34,8 +34,8 @@ pub(crate) const ANYWHERE: &[Example] = &[
         "backpressure",
         &[
             "partitions: 1",
-            "31 records fit; then: BufferExhausted: *",
-            "the refused record is backpressure-0@31 after all",
+            "* of 32768 bytes (buffer.memory) are free",
+            "the refused record is backpressure-0@* after all",
             "on close: CloseReport { * complete: true }",
         ],
     ),

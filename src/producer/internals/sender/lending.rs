@@ -32,7 +32,7 @@ pub(crate) struct SharedSender<C> {
     time: Arc<dyn Time>,
     /// Whether a thread began to wait for a record while the I/O thread did not rest. A hint, hence `Relaxed`.
     asked: AtomicBool,
-    /// Raised when a waiter's turn begins and when it ends: odd during one.
+    /// How often a waiter's turn has begun or ended.
     turns: AtomicU64,
 }
 
@@ -119,7 +119,8 @@ impl<C: KafkaClient> SharedSender<C> {
             let before = self.turns.load(Ordering::Acquire);
             let is_called = self.waker.rest(self.time.now() + PATIENCE);
             let turns = self.turns.load(Ordering::Acquire);
-            if is_called || (turns == before && turns % 2 == 0) {
+            // A turn that takes longer is not worth a thread that wakes up only to see that it goes on.
+            if is_called || turns == before {
                 break;
             }
         }
