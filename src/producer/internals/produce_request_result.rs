@@ -205,18 +205,14 @@ impl ProduceRequestResult {
     /// Waits for the batch and, where it is split, for all of its parts. Returns whether all are done in time.
     ///
     /// Java: `awaitAllDependents` (KAFKA-9312, KAFKA-19479: `flush` must not return before the parts are done).
-    pub(crate) fn await_all_dependents(self: &Arc<Self>, deadline: Option<Instant>) -> bool {
-        let mut open = vec![Arc::clone(self)];
-        while let Some(result) = open.pop() {
-            match result.wait(deadline) {
-                None => return false,
-                Some(Outcome::Split(parts)) if !planted!("flush-forgets-parts") => {
-                    open.extend(parts.iter().map(|part| Arc::clone(&part.result)));
-                }
-                Some(_) => {}
-            }
+    pub(crate) fn await_all_dependents(&self, deadline: Option<Instant>) -> bool {
+        match self.wait(deadline) {
+            None => false,
+            Some(Outcome::Split(parts)) if !planted!("flush-forgets-parts") => parts
+                .iter()
+                .all(|part| part.result.await_all_dependents(deadline)),
+            Some(_) => true,
         }
-        true
     }
 }
 

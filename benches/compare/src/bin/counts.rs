@@ -1,8 +1,9 @@
 //! What sending costs, counted and not timed: the same on a busy machine as on a quiet one.
 //!
-//! Valgrind counts, and what it counted is compared with `counts.txt`. What grew by more than 3 % ends the program with an error
-//! that names it; what shrank is named too. `OTTLA_REGENERATE=1` writes the file. A debug build does this for locks, which
-//! only there are taken through a function, a release build for everything else: `benches/compare/counts` runs both.
+//! Valgrind counts, and what it counted is compared with `counts.txt`. What grew by more than 3 % (locks, system calls and
+//! wake-ups of a `get`: 15 %) ends the program with an error that names it; what shrank is named too. `OTTLA_REGENERATE=1`
+//! writes the file. A debug build does this for locks, which only there are taken through a function, a release build for
+//! everything else: `benches/compare/counts` runs both.
 //!
 //! Each count is the difference of two runs, so that start and end do not count. Nothing in it depends on who is faster: one
 //! thread runs at a time until it waits, and the broker answers once every thread of the producer waits.
@@ -58,15 +59,16 @@ fn in_turn() -> ExitCode {
     ExitCode::from(u8::from(!held))
 }
 
-/// Many records, and now and then a wait for all of them.
+/// Many records, and now and then a wait for all of them: by a flush, since a `get` may let the I/O thread rest for as long
+/// as the clock says, and what clocks say is not the same twice.
 fn send(servers: &str, records: usize, size: usize) {
     let producer = producer(servers);
     let value = vec![b'x'; size];
     for sent in 1..=records {
         let record = ProducerRecord::value_only("bench", value.as_slice());
-        let last = producer.send(record).expect("there is room");
+        let _sent = producer.send(record).expect("there is room");
         if sent % BETWEEN_WAITS == 0 {
-            last.get().expect("the broker takes it");
+            producer.flush().expect("the broker takes it");
         }
     }
 }
@@ -80,11 +82,11 @@ fn call_back(servers: &str, records: usize, size: usize) {
         let record = ProducerRecord::value_only("bench", value.as_slice());
         let calls = Arc::clone(&calls);
         let count = move |_| _ = calls.fetch_add(1, Relaxed);
-        let last = producer
+        let _sent = producer
             .send_with_callback(record, count)
             .expect("there is room");
         if sent % BETWEEN_WAITS == 0 {
-            last.get().expect("the broker takes it");
+            producer.flush().expect("the broker takes it");
         }
     }
     assert_eq!(calls.load(Relaxed), records, "callbacks");
@@ -252,8 +254,13 @@ fn compare(counts: &[(&str, f64)]) -> ExitCode {
             continue;
         };
         let was: f64 = was.parse().expect("a number");
-        // What is almost never there may be there a little more often.
-        let leeway = (was * 0.03).max(0.02);
+        // What is almost never there may be there a little more often. And an I/O thread that rests looks up once in a
+        // millisecond, however fast the calls of the others are.
+        let leeway = if is_shared_with_the_clock(name) {
+            (was * 0.15).max(0.15)
+        } else {
+            (was * 0.03).max(0.02)
+        };
         let change = 100.0 * (count - was) / was.max(leeway);
         let line = format!("{name}: {count:.2}, expected {was:.2} ({change:+.1} %)");
         if *count > was + leeway {
@@ -266,12 +273,18 @@ fn compare(counts: &[(&str, f64)]) -> ExitCode {
     verdict(&grew, &shrank, expected.get(TOOLS).copied())
 }
 
+/// Whether an I/O thread that rests while others do its work adds to this count.
+fn is_shared_with_the_clock(name: &str) -> bool {
+    let is_exact = name.starts_with("instructions") || name.starts_with("allocations");
+    name.ends_with("send().get()") && !is_exact
+}
+
 fn verdict(grew: &[String], shrank: &[String], tools_then: Option<&str>) -> ExitCode {
     for line in shrank {
-        println!("SHRANK by more than 3 %: {line}");
+        println!("SHRANK much: {line}");
     }
     for line in grew {
-        println!("GREW by more than 3 %: {line}");
+        println!("GREW too much: {line}");
     }
     if grew.is_empty() && shrank.is_empty() {
         return ExitCode::SUCCESS;
