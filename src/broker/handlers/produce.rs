@@ -134,11 +134,7 @@ fn write(
     data: &PartitionProduceData,
 ) -> Result<(PartitionProduceResponse, Waiting), PartitionProduceResponse> {
     let at = from.at;
-    let BrokerCore {
-        topics,
-        coordinators,
-        ..
-    } = core;
+    let (topics, coordinators) = (&mut core.topics, &mut core.coordinators);
     let topic_id = topics.get(topic).map(|topic| topic.id);
     let (Some(topic_id), Some(partition)) = (topic_id, topics.partition_mut(topic, data.index))
     else {
@@ -164,17 +160,18 @@ fn write(
     let verdict = batch
         .claim()
         .map_or(Verdict::Append, |claim| replica.judge(claim));
-    let all_replicated = replica.high_watermark() == replica.log.end_offset();
+    let all_have_it = replica.high_watermark() == replica.log.end_offset();
     let epoch = partition.as_seen_by(at.broker).epoch;
     let appended = match verdict {
         // Nobody knows where it is, hence not whether it would survive this leader: the producer must not believe it safe.
-        Verdict::Refuse(Errors::DuplicateSequenceNumber) if !all_replicated => {
+        Verdict::Refuse(Errors::DuplicateSequenceNumber) if !all_have_it => {
             return Err(refused(data.index, Errors::OutOfOrderSequenceNumber));
         }
         Verdict::Refuse(error) => {
+            let refused = refused(data.index, error);
             return Err(PartitionProduceResponse {
                 log_start_offset,
-                ..refused(data.index, error)
+                ..refused
             });
         }
         Verdict::Duplicate {

@@ -34,6 +34,8 @@ pub(super) struct Sleep {
     /// Until when the I/O thread sleeps, where it does.
     pub(super) until: Cell<Option<Micros>>,
     pub(super) polls: Cell<u64>,
+    /// How often a poll went on with a frame because there was room again, since the passes were counted last.
+    pub(super) went_on: Cell<u64>,
 }
 
 /// A [`Selectable`] over the simulated network.
@@ -60,6 +62,7 @@ impl SimSelector {
                 woken,
                 until: Cell::new(None),
                 polls: Cell::new(0),
+                went_on: Cell::new(0),
             }),
             max_idle: max_idle.map(micros),
             nodes: Vec::new(),
@@ -76,11 +79,11 @@ impl SimSelector {
 
     /// What happened on one connection.
     fn look_at(&self, net: &mut Net, node: NodeId, id: ConnId, events: &mut SelectorEvents) {
-        if net.conns[id].client.is_writable
-            && net.conns[id].client.pending.is_some()
-            && net.write(id)
-        {
-            events.completed_sends.push(node);
+        if net.conns[id].client.is_writable && net.conns[id].client.pending.is_some() {
+            self.sleep.went_on.set(self.sleep.went_on.get() + 1);
+            if net.write(id) {
+                events.completed_sends.push(node);
+            }
         }
         let now = net.now();
         let client = &mut net.conns[id].client;
