@@ -111,3 +111,29 @@ fn a_newer_leader_epoch_makes_one_retry_free_and_keeps_the_numbers() {
     fixture.answer(0, Errors::None, 1);
     assert_eq!(offset(&future), 1);
 }
+
+/// A refusal for good after an attempt without an answer leaves open whether the batch was written. What was sent behind
+/// it may be written as well and fails where the broker misses the first; the next one starts over. Scenario: ID4, ID5.
+#[test]
+fn behind_a_batch_refused_after_a_lost_attempt_only_what_was_sent_fails() {
+    let mut fixture = Fixture::warm(Setup::default());
+    let first = fixture.send(0);
+    let second = fixture.send(0);
+    fixture.disconnect();
+    fixture.disconnect();
+    fixture.pass_after_backoff();
+    assert_eq!(fixture.numbers(0), [(0, 1)]);
+    fixture.answer(0, Errors::MessageTooLarge, -1);
+    assert_eq!(error(&first).kind(), ErrorKind::RecordTooLarge);
+    assert_eq!(error(&first).persisted(), Persisted::Maybe);
+    fixture.pass_after_backoff();
+    let third = fixture.send(0);
+    assert_eq!(fixture.numbers(0), [(0, 2)], "new ones are held meanwhile");
+    fixture.answer(0, Errors::OutOfOrderSequenceNumber, -1);
+    assert_eq!(error(&second).kind(), ErrorKind::OutOfOrderSequence);
+    assert_eq!(error(&second).persisted(), Persisted::Maybe);
+    fixture.pass_after_backoff();
+    assert_eq!(fixture.numbers(0), [(1, 0)]);
+    fixture.answer(0, Errors::None, 1);
+    assert_eq!(offset(&third), 1);
+}
