@@ -151,9 +151,11 @@ impl<C: KafkaClient> Sender<C> {
         }
         let reason = died_of.unwrap_or_else(errors::closed_forcefully);
         // A second panic is caught as well, so that the threads which wait for the end learn of it in any case.
-        let cleaned_up = catch_unwind(AssertUnwindSafe(|| self.clean_up(&reason)));
-        if let Err(panic) = cleaned_up {
-            let error = errors::panicked(&panic_text(panic.as_ref()));
+        let cleaned_up = contained(|| {
+            self.clean_up(&reason);
+            Ok(())
+        });
+        if let Err(error) = cleaned_up {
             log::error!("while closing: {error}");
             self.metadata.fail(error.clone());
             self.control.fail(error);
@@ -282,6 +284,14 @@ impl<C: KafkaClient> Sender<C> {
 
     fn metrics(&self) -> &SenderMetrics {
         self.control.metrics()
+    }
+}
+
+/// What work on the I/O thread fails with; a panic is such a failure.
+fn contained(work: impl FnOnce() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => done.map_err(KafkaError::fatal),
+        Err(panic) => Err(errors::panicked(&panic_text(panic.as_ref()))),
     }
 }
 

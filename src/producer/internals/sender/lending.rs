@@ -7,13 +7,11 @@
 //! Threads: `run` on the I/O thread, `bring` and `nudge` on any. Locks: IoWork, held by the thread that works.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use crate::client::kafka_client::{ClientWaker, KafkaClient};
 use crate::common::kafka_error::KafkaError;
-use crate::common::kafka_thread::panic_text;
 use crate::common::planted::planted;
 use crate::common::sync::{
     Mutex, MutexGuard, Rank,
@@ -22,7 +20,7 @@ use crate::common::sync::{
 use crate::common::time::Time;
 use crate::producer::internals::produce_request_result::{Lender, ProduceRequestResult};
 use crate::producer::internals::record_accumulator::RecordAccumulator;
-use crate::producer::internals::sender::{Sender, errors};
+use crate::producer::internals::sender::{Sender, contained};
 
 /// The Sender, and who works with it now.
 pub(crate) struct SharedSender<C> {
@@ -223,14 +221,6 @@ impl<C: KafkaClient + Send> Lender for SharedSender<C> {
 
     fn nudge(&self) {
         self.waker.nudge();
-    }
-}
-
-/// What a pass fails with; a panic is such a failure.
-fn contained(pass: impl FnOnce() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
-    match catch_unwind(AssertUnwindSafe(pass)) {
-        Ok(done) => done.map_err(KafkaError::fatal),
-        Err(panic) => Err(errors::panicked(&panic_text(panic.as_ref()))),
     }
 }
 
