@@ -49,6 +49,17 @@ pub(crate) struct AppendedRecord {
     pub(crate) value_size: i32,
 }
 
+impl AppendedRecord {
+    /// The bytes of key and value.
+    pub(crate) fn payload_size(&self) -> usize {
+        let sizes = [self.key_size, self.value_size];
+        sizes
+            .iter()
+            .map(|size| usize::try_from(*size).unwrap_or(0))
+            .sum()
+    }
+}
+
 impl FutureRecordMetadata {
     #[inline]
     pub(crate) fn new(result: Arc<ProduceRequestResult>, record: AppendedRecord) -> Self {

@@ -152,8 +152,21 @@ impl ProducerBatch {
     }
 
     fn keep(&mut self, record: AppendedRecord, callback: Option<Callback>) {
+        if self.callbacks.is_empty() {
+            // Where one record has a callback, so have those that follow.
+            let many = self.room_for_more(&record).min(CALLBACKS_AT_FIRST);
+            self.callbacks.reserve_exact(1 + many);
+        }
         let callback = callback.map(|callback| (record, callback));
         self.callbacks.extend(callback);
+    }
+
+    /// About how many records like this one its buffer has room for.
+    fn room_for_more(&self, record: &AppendedRecord) -> usize {
+        match &self.records {
+            Records::Open(open) => open.builder().spare_capacity() / record.payload_size().max(1),
+            Records::Sealed(_) | Records::Gone => 0,
+        }
     }
 
     pub(crate) fn topic_partition(&self) -> &TopicPartition {
@@ -449,6 +462,9 @@ fn size_of(bytes: Option<&[u8]>) -> i32 {
     // `max.request.size` is an i32, so the size of a record is one.
     bytes.map_or(-1, |bytes| bytes.len() as i32)
 }
+
+/// For so many callbacks of further records there is room from the first one on, at most.
+const CALLBACKS_AT_FIRST: usize = 255;
 
 #[cfg(test)]
 mod tests;
