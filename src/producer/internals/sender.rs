@@ -34,6 +34,7 @@ pub(crate) use self::control::SenderControl;
 pub(crate) use self::lending::SharedSender;
 pub(crate) use self::transactional::Transactions;
 
+mod brief_spin;
 mod control;
 mod errors;
 mod frozen_coordinators;
@@ -138,7 +139,7 @@ impl<C: KafkaClient> Sender<C> {
     /// The life of the I/O thread, which lends its work to nobody.
     #[cfg(test)]
     pub(crate) fn run(self) {
-        SharedSender::new(self).run();
+        SharedSender::new(self, Duration::ZERO).run();
     }
 
     /// Tells everybody who still waits that there is nothing more to come, and of what the thread died where it did.

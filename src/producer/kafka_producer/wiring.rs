@@ -5,6 +5,8 @@
 //! Threads: starts the I/O thread. Locks: none.
 
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use crate::client::api_versions::ApiVersions;
 use crate::client::host_resolver::{
@@ -125,7 +127,7 @@ fn start_io(
         time,
     };
     let (mut io, sender) = new_io(config, client_id, custom_partitioner, surroundings)?;
-    let sender = SharedSender::lend(sender);
+    let sender = SharedSender::lend(sender, longest_spin());
     let thread = kafka_thread::spawn(
         &format!("{THREAD_NAME}{client_id}"),
         move || sender.run(),
@@ -134,6 +136,14 @@ fn start_io(
     .map_err(|error| no_resources("a thread", error))?;
     io.closing.runs_on(thread);
     Ok(io)
+}
+
+/// How long a waiter looks for its answer before it sleeps: never where the broker may need the CPU that this takes.
+fn longest_spin() -> Duration {
+    match thread::available_parallelism() {
+        Ok(cpus) if cpus.get() > 1 => Duration::from_micros(50),
+        _ => Duration::ZERO,
+    }
 }
 
 /// What lies outside of a producer: the network, names, and time.

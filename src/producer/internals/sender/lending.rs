@@ -3,7 +3,8 @@
 //! Java: none; there every `get` waits for the thread of the Sender.
 //! Differs: where one thread sends and waits, again and again, the I/O thread rests, and that thread does the passes of
 //! its wait itself. The I/O thread comes back when something is left to do that nobody waits for, when anybody calls it,
-//! and by itself when nobody has worked for [`PATIENCE`]; so whatever goes wrong here can only be late by as much.
+//! and by itself when nobody has worked for [`PATIENCE`]; so whatever goes wrong here can only be late by as much. Who
+//! waits so looks for the answer a moment before it sleeps, where that pays ([`BriefSpin`]).
 //! Threads: `run` on the I/O thread, `bring` and `nudge` on any. Locks: IoWork, held by the thread that works.
 
 use std::fmt;
@@ -20,6 +21,7 @@ use crate::common::sync::{
 use crate::common::time::Time;
 use crate::producer::internals::produce_request_result::{Lender, ProduceRequestResult};
 use crate::producer::internals::record_accumulator::RecordAccumulator;
+use crate::producer::internals::sender::brief_spin::BriefSpin;
 use crate::producer::internals::sender::{Sender, contained};
 
 /// The Sender, and who works with it now.
@@ -42,10 +44,12 @@ struct Work<C> {
     failed: Option<KafkaError>,
     /// How often in a row a waiter was the only one with something on the way.
     lone_waits: u32,
+    spin: BriefSpin,
 }
 
 impl<C: KafkaClient> SharedSender<C> {
-    pub(super) fn new(sender: Sender<C>) -> Self {
+    /// Waiters look for their answer for as long as `spin` before they sleep.
+    pub(super) fn new(sender: Sender<C>, spin: Duration) -> Self {
         Self {
             waker: sender.client.waker(),
             accumulator: Arc::clone(sender.accumulator.accumulator()),
@@ -56,6 +60,7 @@ impl<C: KafkaClient> SharedSender<C> {
                     sender: Some(sender),
                     failed: None,
                     lone_waits: 0,
+                    spin: BriefSpin::new(spin),
                 },
             ),
             asked: AtomicBool::new(false),
@@ -133,9 +138,12 @@ impl<C: KafkaClient> SharedSender<C> {
         result: &ProduceRequestResult,
         deadline: Option<Instant>,
         sender: &mut Sender<C>,
+        spin: &mut BriefSpin,
     ) -> Result<(), KafkaError> {
         result.want();
         self.waker.forget_wakes();
+        let mut looks_until = None;
+        let mut slept = false;
         while result.outcome().is_none() && !sender.is_over() {
             self.waker.begin_look();
             let (timeout, now) = sender.begin_pass();
@@ -145,8 +153,15 @@ impl<C: KafkaClient> SharedSender<C> {
             if left.is_zero() || self.accumulator.has_callbacks() {
                 break;
             }
-            sender.wait(timeout.min(left), now)?;
+            slept = now >= *looks_until.get_or_insert_with(|| spin.begin(now));
+            let timeout = if slept {
+                timeout.min(left)
+            } else {
+                Duration::ZERO
+            };
+            sender.wait(timeout, now)?;
         }
+        spin.end(slept);
         Ok(())
     }
 
@@ -178,9 +193,10 @@ impl<C: KafkaClient> SharedSender<C> {
 }
 
 impl<C: KafkaClient + Send + 'static> SharedSender<C> {
-    /// The Sender for the I/O thread to run, and for waiters to borrow.
-    pub(crate) fn lend(sender: Sender<C>) -> Arc<Self> {
-        let shared = Arc::new(Self::new(sender));
+    /// The Sender for the I/O thread to run, and for waiters to borrow, who look for their answer for as long as `spin`
+    /// before they sleep.
+    pub(crate) fn lend(sender: Sender<C>, spin: Duration) -> Arc<Self> {
+        let shared = Arc::new(Self::new(sender, spin));
         let lender: Weak<dyn Lender> = Arc::downgrade(&shared) as Weak<dyn Lender>;
         shared.accumulator.lend_by(lender);
         shared
@@ -206,8 +222,9 @@ impl<C: KafkaClient + Send> Lender for SharedSender<C> {
             return;
         }
         self.turns.fetch_add(1, Ordering::AcqRel);
-        if let Some(sender) = &mut work.sender {
-            let worked = contained(|| self.work_for(result, deadline, sender));
+        let Work { sender, spin, .. } = &mut *work;
+        if let Some(sender) = sender {
+            let worked = contained(|| self.work_for(result, deadline, sender, spin));
             work.failed = worked.err();
         }
         self.turns.fetch_add(1, Ordering::AcqRel);

@@ -94,7 +94,7 @@ impl Model {
             control: Arc::clone(&control),
         };
         let sender = Sender::new(sender_config(&config), parts).with_transactions(transactions);
-        let sender = SharedSender::lend(sender);
+        let sender = SharedSender::lend(sender, Duration::ZERO);
         let runs = Arc::clone(&sender);
         let io = kafka_thread::spawn("io", move || runs.run(), |text| panic!("{text}")).unwrap();
         let io = Io {

@@ -5,12 +5,17 @@ use crate::common::error_kind::ErrorKind;
 
 /// A Sender that is lent, and the rest of the fixture.
 fn resting(fixture: Fixture) -> (Arc<SharedSender<MockClient>>, Lent) {
+    resting_for(fixture, Duration::ZERO)
+}
+
+/// The same, for waiters that look for as long before they sleep.
+fn resting_for(fixture: Fixture, spin: Duration) -> (Arc<SharedSender<MockClient>>, Lent) {
     let lent = Lent {
         client: fixture.client,
         accumulator: fixture.accumulator,
         control: fixture.control,
     };
-    let shared = SharedSender::lend(fixture.sender);
+    let shared = SharedSender::lend(fixture.sender, spin);
     assert!(shared.begin_rest());
     (shared, lent)
 }
@@ -34,10 +39,25 @@ fn a_waiter_brings_its_record_itself() {
 }
 
 #[test]
+fn a_waiter_looks_before_it_sleeps() {
+    for (spin, sleeps) in [(Duration::ZERO, true), (Duration::from_micros(50), false)] {
+        let fixture = Fixture::new(Setup::default());
+        let future = fixture.append(0);
+        fixture.client.prepare_response(answer(0, Errors::None, 7));
+        let (_shared, lent) = resting_for(fixture, spin);
+        assert_eq!(future.get().unwrap().offset(), 7);
+        let [wait] = lent.client.poll_timeouts()[..] else {
+            panic!("one wait");
+        };
+        assert_eq!(wait > Duration::ZERO, sleeps);
+    }
+}
+
+#[test]
 fn a_waiter_leaves_the_work_to_an_io_thread_that_does_it() {
     let fixture = Fixture::new(Setup::default());
     let future = fixture.append(0);
-    let shared = SharedSender::lend(fixture.sender);
+    let shared = SharedSender::lend(fixture.sender, Duration::ZERO);
     assert!(future.get_timeout(Duration::ZERO).is_err());
     assert_eq!(shared.turns(), 0);
 }
