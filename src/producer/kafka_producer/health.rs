@@ -21,7 +21,8 @@ pub struct ProducerHealth {
     pub failure: Option<KafkaError>,
     /// How many brokers are known; 0 until one of the bootstrap servers has answered.
     pub known_brokers: usize,
-    /// What failed last: a record, an attempt to deliver one that is made again, or the background thread.
+    /// What failed last: a record, an attempt to deliver one that is made again, a request of a transaction, which may be made
+    /// again as well, or the background thread.
     pub last_error: Option<KafkaError>,
     /// How long ago that was.
     pub last_error_age: Option<Duration>,

@@ -249,6 +249,9 @@ impl<C: KafkaClient> Sender<C> {
                 TxnResponse::Failed(no_answer(&ended.request.body, &failure))
             }
         };
+        if let Some(error) = response.error() {
+            self.control.note_error(error, now);
+        }
         let Some(mut manager) = self.manager() else {
             return;
         };

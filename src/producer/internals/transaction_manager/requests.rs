@@ -68,6 +68,17 @@ pub(crate) enum TxnResponse {
     Failed(KafkaError),
 }
 
+impl TxnResponse {
+    /// What went wrong, where anything did; of several partitions, with one of them.
+    pub(crate) fn error(&self) -> Option<&KafkaError> {
+        match self {
+            Self::Failed(error) => Some(error),
+            Self::Partitions(answers) => answers.iter().find_map(|(_, error)| error.as_ref()),
+            _ => None,
+        }
+    }
+}
+
 /// Whose coordinator is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CoordinatorKey {

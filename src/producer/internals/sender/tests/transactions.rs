@@ -401,6 +401,27 @@ fn an_end_without_an_answer_is_sent_again_and_followed_by_a_new_epoch() {
     assert_eq!(txn.epoch, 1, "a late copy of the first one finds nobody");
 }
 
+#[test]
+fn why_a_transactional_request_is_made_again_can_be_seen() {
+    let mut txn = Txn::open(V1);
+    let last_error = |txn: &Txn| {
+        txn.fixture
+            .control
+            .last_error()
+            .map(|(error, _)| error.kind())
+    };
+    let _sent = txn.append(0);
+    assert_eq!(last_error(&txn), None);
+    txn.answer(ApiKeys::AddPartitionsToTxn, Errors::ConcurrentTransactions);
+    assert_eq!(last_error(&txn), Some(ErrorKind::ConcurrentTransactions));
+    txn.fixture.advance(BACKOFF);
+    txn.answer(
+        ApiKeys::AddPartitionsToTxn,
+        Errors::CoordinatorLoadInProgress,
+    );
+    assert_eq!(last_error(&txn), Some(ErrorKind::CoordinatorLoadInProgress));
+}
+
 /// Java: `SenderTest.testIncompleteTransactionAbortOnShutdown`. Scenario: TX21.
 #[test]
 fn a_graceful_close_sends_what_is_waiting_and_aborts_the_transaction() {
