@@ -67,6 +67,10 @@ impl<'a, K, V> ProducerRecord<'a, K, V> {
     }
 
     /// The same record with a timestamp in milliseconds since the epoch, which otherwise is the time of `send`.
+    ///
+    /// Brokers forget a producer by the timestamp of its last record in a partition. Where that is older than
+    /// `producer.id.expiration.ms` (of the broker, one day unless set), they may do so at any time, and then cannot tell a repeated
+    /// batch from a new one.
     pub fn with_timestamp(self, timestamp: i64) -> Self {
         Self {
             timestamp: Some(timestamp),

@@ -60,6 +60,9 @@ impl Cluster {
         settings.transaction_version = plan.coordination.transaction_version;
         settings.marker_delay = Duration::from_micros(plan.coordination.marker_delay);
         settings.load_delay = Duration::from_micros(plan.coordination.load_delay);
+        // Brokers forget a producer by the timestamp of its last record, which the application may have chosen, and then write
+        // a repeated batch twice. No producer can help that.
+        settings.producer_id_expiration = Duration::MAX;
         let mut machines = BTreeMap::new();
         for id in 1..=plan.brokers {
             core.broker_started(NodeId(id), address_of(id), PORT, time.now());
