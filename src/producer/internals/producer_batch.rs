@@ -6,6 +6,7 @@
 //! Threads: whoever owns it; in a queue, under that queue's lock. Locks: none of its own.
 
 use std::fmt;
+use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -161,10 +162,14 @@ impl ProducerBatch {
         self.callbacks.extend(callback);
     }
 
-    /// About how many records like this one its buffer has room for.
+    /// About how many records like this one its buffer has room for, but fewer small ones, whose callbacks would take more
+    /// memory than they do.
     fn room_for_more(&self, record: &AppendedRecord) -> usize {
+        let size = record
+            .payload_size()
+            .max(mem::size_of::<(AppendedRecord, Callback)>());
         match &self.records {
-            Records::Open(open) => open.builder().spare_capacity() / record.payload_size().max(1),
+            Records::Open(open) => open.builder().spare_capacity() / size,
             Records::Sealed(_) | Records::Gone => 0,
         }
     }
@@ -233,7 +238,7 @@ impl ProducerBatch {
 
     /// Finishes the records: from now on their bytes do not change. Says what was found out about them.
     pub(crate) fn seal(&mut self, compressors: &mut CompressorPool) -> Option<&SealedRecords> {
-        self.records = match std::mem::replace(&mut self.records, Records::Gone) {
+        self.records = match mem::replace(&mut self.records, Records::Gone) {
             Records::Open(open) => Records::Sealed(open.seal(compressors)),
             other => other,
         };
@@ -378,7 +383,7 @@ impl ProducerBatch {
     fn finish(&mut self, outcome: Outcome) -> usize {
         self.release();
         let mut panicked = 0;
-        for (record, callback) in std::mem::take(&mut self.callbacks) {
+        for (record, callback) in mem::take(&mut self.callbacks) {
             let metadata = record.metadata(&self.result, &outcome);
             let ended_well = run(self.result.topic_partition(), callback, metadata);
             panicked += usize::from(!ended_well);
@@ -388,7 +393,7 @@ impl ProducerBatch {
     }
 
     fn release(&mut self) {
-        if let Records::Open(open) = std::mem::replace(&mut self.records, Records::Gone) {
+        if let Records::Open(open) = mem::replace(&mut self.records, Records::Gone) {
             open.release();
         }
     }

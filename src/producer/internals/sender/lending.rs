@@ -161,7 +161,9 @@ impl<C: KafkaClient> SharedSender<C> {
             };
             sender.wait(timeout, now)?;
         }
-        spin.end(slept);
+        if looks_until.is_some() {
+            spin.end(slept);
+        }
         Ok(())
     }
 
