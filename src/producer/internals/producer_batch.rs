@@ -469,7 +469,7 @@ fn size_of(bytes: Option<&[u8]>) -> i32 {
 }
 
 /// For so many callbacks of further records there is room from the first one on, at most.
-const CALLBACKS_AT_FIRST: usize = 255;
+const CALLBACKS_AT_FIRST: usize = 1023;
 
 #[cfg(test)]
 mod tests;
