@@ -2,7 +2,7 @@
 """Speaks transactions to a broker, request by request, and prints what it answers: `transactions.py HOST:PORT`.
 
 Real Kafka and the embedded broker must print the same lines. Every step is done with the requests of transaction
-version 1, then with those of version 2 (KIP-890).
+version 1, then with those of version 2 (KIP-890); then come batches of an idempotent producer without transactions.
 """
 import os
 import pathlib
@@ -394,8 +394,26 @@ def versions_mixed(probe):
     print("log:", probe.log(topic))
 
 
+def sequences(probe):
+    """What a partition remembers of an idempotent producer: its last five batches and its epoch."""
+    _, topic = probe.fresh()
+
+    def write(sequence, epoch=3, pid=4711):
+        return probe.produce(None, topic, 0, batch(pid, epoch, sequence, False), 8)
+    print("seven batches:", *(write(sequence) for sequence in range(5, 12)))
+    print("the two forgotten ones:", write(5), write(6))
+    print("those remembered:", *(write(sequence) for sequence in range(7, 12)))
+    print("a gap, a sequence before the first one:", write(13), write(1))
+    print("the older epoch, a repeated batch and the next:", write(11, 2), write(12, 2))
+    print("the next epoch, not from its beginning:", write(12, 4), write(1, 4))
+    print("the next batch, the next epoch, the old one:", write(12), write(0, 4), write(13))
+    print("up to the largest, and on:", write(2**31 - 2, 0, 4712), write(2**31 - 1, 0, 4712), write(0, 0, 4712), write(2**31 - 1, 0, 4712))
+    print("log:", probe.log(topic))
+
+
 if __name__ == "__main__":
     probe = Probe(sys.argv[1])
     for number in (1, 2):
         Version(probe, number).run()
     versions_mixed(probe)
+    sequences(probe)

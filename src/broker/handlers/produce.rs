@@ -160,13 +160,8 @@ fn write(
     let verdict = batch
         .claim()
         .map_or(Verdict::Append, |claim| replica.judge(claim));
-    let all_have_it = replica.high_watermark() == replica.log.end_offset();
     let epoch = partition.as_seen_by(at.broker).epoch;
     let appended = match verdict {
-        // Nobody knows where it is, hence not whether it would survive this leader: the producer must not believe it safe.
-        Verdict::Refuse(Errors::DuplicateSequenceNumber) if !all_have_it => {
-            return Err(refused(data.index, Errors::OutOfOrderSequenceNumber));
-        }
         Verdict::Refuse(error) => {
             let refused = refused(data.index, error);
             return Err(PartitionProduceResponse {

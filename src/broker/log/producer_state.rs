@@ -198,25 +198,14 @@ impl Producer {
     }
 
     fn judge_position(&self, claim: Claim) -> Verdict {
-        let Some(last) = self.batches.back() else {
-            // A marker has begun this epoch here, so its first batch must be the first.
-            return if claim.first_sequence == 0 {
-                Verdict::Append
-            } else {
-                Verdict::Refuse(Errors::OutOfOrderSequenceNumber)
-            };
-        };
-        if claim.first_sequence == next_sequence(last.last_sequence) {
+        // Where a marker has begun this epoch, its first batch must be the first.
+        let last = self.batches.back();
+        let next = last.map_or(0, |last| next_sequence(last.last_sequence));
+        if claim.first_sequence == next {
             return Verdict::Append;
         }
-        // Older than what is kept: written once, but nobody knows where.
-        let oldest = self
-            .batches
-            .front()
-            .map_or(last.first_sequence, |w| w.first_sequence);
-        if claim.last_sequence < oldest {
-            return Verdict::Refuse(Errors::DuplicateSequenceNumber);
-        }
+        // Also for what is older than the batches kept: it is written, but nobody knows where. Kafka before 1.1 said
+        // DUPLICATE_SEQUENCE_NUMBER to that.
         Verdict::Refuse(Errors::OutOfOrderSequenceNumber)
     }
 }
@@ -300,7 +289,7 @@ mod tests {
         }
         assert_eq!(
             state.check(claim(0, 0, 0)),
-            Verdict::Refuse(Errors::DuplicateSequenceNumber)
+            Verdict::Refuse(Errors::OutOfOrderSequenceNumber)
         );
         assert!(matches!(
             state.check(claim(0, 1, 1)),

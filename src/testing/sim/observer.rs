@@ -527,7 +527,6 @@ fn situation_of(error: Errors) -> Option<Situation> {
         Errors::UnknownServerError => Situation::AnswerUnknownServer,
         Errors::PolicyViolation => Situation::AnswerPolicy,
         Errors::OutOfOrderSequenceNumber => Situation::AnswerOutOfOrder,
-        Errors::DuplicateSequenceNumber => Situation::AnswerDuplicate,
         Errors::InvalidProducerEpoch => Situation::AnswerInvalidEpoch,
         Errors::UnknownProducerId => Situation::AnswerUnknownProducer,
         _ => return None,

@@ -286,8 +286,6 @@ impl Judge<'_> {
         match sent.future.try_get() {
             None => {}
             Some(Ok(metadata)) => {
-                let without = !metadata.has_offset() && producer.acks != 0;
-                mark(without, Situation::AcknowledgedWithoutOffset);
                 let added = metadata.partition() >= topic.partitions;
                 mark(
                     added && !topic.made_on_demand,

@@ -128,7 +128,6 @@ situations! {
     RetriedUnderOldEpoch = "a batch is retried under an epoch that is not the newest",
     RetryIsAcknowledged = "a batch is acknowledged that was sent before without an answer",
     DuplicateRecognized = "a broker recognizes a batch that it has",
-    AcknowledgedWithoutOffset = "a batch is acknowledged without an offset",
     MetadataFromAnother = "metadata is asked of a second broker",
     ProducerIdAskedAgain = "a producer id is asked for a second time",
     VersionsAskedAgain = "versions are asked for on a second connection",
@@ -151,7 +150,6 @@ situations! {
     AnswerUnknownServer = "UNKNOWN_SERVER_ERROR",
     AnswerPolicy = "POLICY_VIOLATION",
     AnswerOutOfOrder = "OUT_OF_ORDER_SEQUENCE_NUMBER",
-    AnswerDuplicate = "DUPLICATE_SEQUENCE_NUMBER",
     AnswerInvalidEpoch = "INVALID_PRODUCER_EPOCH",
     AnswerUnknownProducer = "UNKNOWN_PRODUCER_ID",
     // Outcomes of records.
