@@ -10,6 +10,8 @@ use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::Instant;
 
+use smallvec::SmallVec;
+
 use crate::common::cluster::TopicPartition;
 use crate::common::kafka_error::KafkaError;
 use crate::common::planted::planted;
@@ -27,7 +29,6 @@ pub(crate) struct ProduceRequestResult {
     wanted: AtomicBool,
     owner: Weak<dyn BatchOwner>,
     waiting: Mutex<Waiting>,
-    opened: Condvar,
 }
 
 /// What became of a batch.
@@ -84,7 +85,8 @@ pub(crate) trait Lender: Send + Sync {
 
 #[derive(Default)]
 struct Waiting {
-    threads: usize,
+    /// One for each thread: of those who share one, each is woken by the one before, since all want the lock.
+    threads: SmallVec<[Arc<Condvar>; 2]>,
     tasks: Vec<Waker>,
 }
 
@@ -96,7 +98,6 @@ impl ProduceRequestResult {
             wanted: AtomicBool::new(false),
             owner,
             waiting: Mutex::new(Rank::Leaf, Waiting::default()),
-            opened: Condvar::new(),
         }
     }
 
@@ -119,14 +120,14 @@ impl ProduceRequestResult {
             return false;
         }
         // A waiter looks at the outcome once more under this lock before it sleeps, so none is missed.
-        let tasks = {
-            let mut waiting = self.waiting.lock();
-            if waiting.threads > 0 && !planted!("latch-opened-in-silence") {
-                self.opened.notify_all();
-            }
-            std::mem::take(&mut waiting.tasks)
-        };
-        tasks.into_iter().for_each(Waker::wake);
+        let waiting = std::mem::take(&mut *self.waiting.lock());
+        if !planted!("latch-opened-in-silence") {
+            waiting
+                .threads
+                .iter()
+                .for_each(|opened| opened.notify_one());
+        }
+        waiting.tasks.into_iter().for_each(Waker::wake);
         true
     }
 
@@ -174,19 +175,22 @@ impl ProduceRequestResult {
         if let Some(outcome) = self.outcome.get() {
             return Some(outcome);
         }
+        let opened = Arc::new(Condvar::new());
         let mut waiting = self.waiting.lock();
-        waiting.threads += 1;
+        if self.outcome.get().is_none() {
+            waiting.threads.push(Arc::clone(&opened));
+        }
         while self.outcome.get().is_none() {
             match deadline {
-                None => self.opened.wait(&mut waiting),
+                None => opened.wait(&mut waiting),
                 Some(deadline) => {
-                    if self.opened.wait_until(&mut waiting, deadline) {
+                    if opened.wait_until(&mut waiting, deadline) {
+                        waiting.threads.retain(|other| !Arc::ptr_eq(other, &opened));
                         break;
                     }
                 }
             }
         }
-        waiting.threads -= 1;
         self.outcome.get()
     }
 
@@ -222,5 +226,55 @@ impl fmt::Debug for ProduceRequestResult {
             .field("topic_partition", &self.topic_partition)
             .field("outcome", &self.outcome.get())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::common::time::{SystemTime, Time};
+
+    fn latch() -> ProduceRequestResult {
+        ProduceRequestResult::new(TopicPartition::new("orders", 0), Weak::<NoOwner>::new())
+    }
+
+    struct NoOwner;
+
+    impl BatchOwner for NoOwner {
+        fn somebody_waits(self: Arc<Self>, _: &ProduceRequestResult) {}
+
+        fn is_io_thread(&self) -> bool {
+            false
+        }
+
+        fn process(&self) -> Process {
+            Process::current()
+        }
+    }
+
+    #[test]
+    fn a_thread_whose_time_is_up_is_forgotten() {
+        let result = latch();
+        for _ in 0..3 {
+            assert!(result.wait(Some(SystemTime.now())).is_none());
+        }
+        assert!(result.waiting.lock().threads.is_empty());
+    }
+
+    #[test]
+    fn each_thread_that_waits_is_woken() {
+        let result = latch();
+        thread::scope(|threads| {
+            for _ in 0..5 {
+                threads.spawn(|| assert!(result.wait(None).is_some()));
+            }
+            while result.waiting.lock().threads.len() < 5 {
+                thread::yield_now();
+            }
+            assert!(result.open(Outcome::Split(Vec::new())));
+        });
+        assert!(result.waiting.lock().threads.is_empty());
     }
 }
