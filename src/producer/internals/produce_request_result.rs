@@ -2,7 +2,7 @@
 //!
 //! Java: `clients/producer/internals/ProduceRequestResult.java`.
 //! Differs: a batch that was split says which parts go on, so futures need no chains; a waiter tells the batch's
-//! owner that somebody waits, which ends the linger.
+//! owner that somebody waits, which ends the linger; each waiter is woken by itself.
 //! Threads: set once on the I/O thread, read and awaited on any. Locks: `ProduceRequestResult` (leaf).
 
 use std::fmt;
