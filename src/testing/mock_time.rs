@@ -47,6 +47,7 @@ impl MockTime {
     }
 
     /// Moves both clocks forward until it is this time, unless it is later already.
+    #[cfg(not(shuttle))]
     pub(crate) fn advance_to(&self, time: Instant) {
         self.advance(time.saturating_duration_since(self.now()));
     }
