@@ -159,19 +159,19 @@ fn frozen_leaders_cost_a_failover_each_and_no_record() {
 }
 
 /// What one producer committed.
+#[derive(Default)]
 struct Transfers {
     committed: Vec<String>,
     slowest: Duration,
-    /// What had failed last when the slowest transaction was over, and how long before.
-    last_failure: Option<(ErrorKind, Duration)>,
+    /// How long before the end of the slowest transaction the coordinator had refused to begin it, if it ever had.
+    refused_before_the_end: Option<Duration>,
 }
 
 impl Transfers {
     /// Whether the slowest transaction waited for its coordinator, which refused it all the time.
     fn was_refused(&self) -> bool {
-        self.last_failure.is_some_and(|(kind, age)| {
-            kind == ErrorKind::ConcurrentTransactions && age < BEFORE_THE_THAW / 4
-        })
+        self.refused_before_the_end
+            .is_some_and(|before| before < BEFORE_THE_THAW / 4)
     }
 }
 
@@ -190,28 +190,47 @@ fn transact(
     ])
     .expect("a producer");
     producer.init_transactions().expect("a coordinator");
-    let mut done = Transfers {
-        committed: Vec::new(),
-        slowest: Duration::ZERO,
-        last_failure: None,
-    };
-    while !stop.load(Ordering::Relaxed) {
-        let value = format!("{id} {}", done.committed.len());
-        let began = Instant::now();
-        let record = ProducerRecord::new(TRANSFERS, id, value.as_str());
-        let sent = producer.in_transaction(|transaction| transaction.send(record));
-        assert!(sent.expect("committed").is_done());
-        let took = began.elapsed();
-        if took > done.slowest {
-            let health = producer.health();
-            let kind = health.last_error.map(|error| error.kind());
-            done.slowest = took;
-            done.last_failure = kind.zip(health.last_error_age);
+    let mut done = Transfers::default();
+    let (told, refusals) = channel();
+    let mut refused_at: Option<Instant> = None;
+    std::thread::scope(|scope| {
+        scope.spawn(|| watch_refusals(&producer, stop, &told));
+        while !stop.load(Ordering::Relaxed) {
+            let value = format!("{id} {}", done.committed.len());
+            let began = Instant::now();
+            let record = ProducerRecord::new(TRANSFERS, id, value.as_str());
+            let sent = producer.in_transaction(|transaction| transaction.send(record));
+            assert!(sent.expect("committed").is_done());
+            let took = began.elapsed();
+            refused_at = refusals.try_iter().last().or(refused_at);
+            if took > done.slowest {
+                done.slowest = took;
+                done.refused_before_the_end = refused_at.map(|at| at.elapsed());
+            }
+            done.committed.push(value);
+            let _ = progress.send(done.committed.len());
         }
-        done.committed.push(value);
-        let _ = progress.send(done.committed.len());
-    }
+    });
     done
+}
+
+/// Tells when a producer was told that its transaction before is not over. Other failures may follow that: what is led
+/// elsewhere by the time it is over, for one.
+#[expect(clippy::disallowed_methods, reason = "a wait is measured")]
+fn watch_refusals(
+    producer: &KafkaProducer<str, str>,
+    stop: &AtomicBool,
+    refused_at: &Sender<Instant>,
+) {
+    while !stop.load(Ordering::Relaxed) {
+        let health = producer.health();
+        let kind = health.last_error.map(|error| error.kind());
+        if kind == Some(ErrorKind::ConcurrentTransactions) {
+            let age = health.last_error_age.unwrap_or_default();
+            let _ = refused_at.send(Instant::now() - age);
+        }
+        std::thread::park_timeout(BETWEEN_LOOKS);
+    }
 }
 
 /// Producers whose coordinators are spread over the nodes, one of which freezes.
@@ -252,10 +271,10 @@ fn a_frozen_coordinator_costs_a_failover_and_no_transaction() {
         for (n, done) in outcomes.iter().enumerate() {
             let id = format!("transfer-{n}");
             eprintln!(
-                "{id}: {} transactions, the slowest took {:?}, last failure and its age then: {:?}",
+                "{id}: {} transactions, the slowest took {:?}, refused before its end: {:?}",
                 done.committed.len(),
                 done.slowest,
-                done.last_failure
+                done.refused_before_the_end
             );
             assert_eq!(found.get(&id), Some(&done.committed), "{features:?}");
             // Who waits for the frozen node waits until it thaws. Only a broker may do that: a coordinator that has the markers
@@ -271,6 +290,7 @@ fn a_frozen_coordinator_costs_a_failover_and_no_transaction() {
 const TRANSFERS: &str = "transfers";
 const LONGER_THAN_A_FAILOVER: u32 = 25;
 const BEFORE_THE_THAW: Duration = Duration::from_secs(20);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 #[test]
 fn gaps_are_measured_over_all_partitions_and_in_each() {
