@@ -114,17 +114,18 @@ impl<H: RecordHeader> PlacedRecord<'_, H> {
     pub(crate) fn write(&self, output: &mut Vec<u8>) {
         let record = self.record;
         let mut short = ShortBytes::default();
-        short.put_length(self.body_size);
+        short.put_length(self.body_size, output);
         // No bit of the attributes is in use.
         short.skip(SIZE_OF_ATTRIBUTES);
-        short.put_group(self.timestamp_delta);
-        short.put_group(self.offset_delta);
-        short.put_nullable_length(record.key);
+        short.put_group(self.timestamp_delta, output);
+        short.put_group(self.offset_delta, output);
+        short.flush(output);
+        short.put_nullable_length(record.key, output);
         if let Some(key) = record.key {
             short.flush(output);
             output.extend_from_slice(key);
         }
-        short.put_nullable_length(record.value);
+        short.put_nullable_length(record.value, output);
         short.flush(output);
         if let Some(value) = record.value {
             output.extend_from_slice(value);
@@ -146,12 +147,12 @@ fn size_of_headers<H: RecordHeader>(headers: &[H]) -> usize {
 
 fn write_headers<H: RecordHeader>(headers: &[H], output: &mut Vec<u8>) {
     let mut short = ShortBytes::default();
-    short.put_length(headers.len());
+    short.put_length(headers.len(), output);
     for header in headers {
-        short.put_length(header.key().len());
+        short.put_length(header.key().len(), output);
         short.flush(output);
         output.extend_from_slice(header.key().as_bytes());
-        short.put_nullable_length(header.value());
+        short.put_nullable_length(header.value(), output);
         short.flush(output);
         output.extend_from_slice(header.value().unwrap_or_default());
     }
@@ -282,18 +283,22 @@ fn as_i64(length: usize) -> i64 {
     i64::try_from(length).unwrap_or(i64::MAX)
 }
 
-/// A few bytes that are put together on the stack and copied at once, which beats appending one by one.
+/// A few bytes that are put together in a register and copied at once, which beats appending one by one: a processor waits
+/// where it reads back at once what was just written in smaller pieces. Whoever puts bytes flushes them before there are more
+/// than eight.
 #[derive(Debug, Default)]
 struct ShortBytes {
-    bytes: [u8; SHORT_SIZE],
+    /// From the lowest byte on.
+    bytes: u64,
     len: usize,
 }
 
 impl ShortBytes {
-    #[inline]
-    fn put(&mut self, byte: u8) {
-        set(&mut self.bytes, self.len, byte);
-        self.len += 1;
+    #[inline(always)]
+    fn put(&mut self, bytes: u64, len: usize) {
+        debug_assert!(self.len + len <= SHORT_SIZE, "flushed too late");
+        self.bytes |= bytes << (8 * self.len);
+        self.len += len;
     }
 
     /// Leaves bytes zero.
@@ -302,65 +307,55 @@ impl ShortBytes {
         self.len += count;
     }
 
-    /// Base 128, least significant group first.
-    #[inline]
-    fn put_group(&mut self, value: u64) {
+    /// Base 128, least significant group first. A long one goes to `output`, behind the bytes so far.
+    #[inline(always)]
+    fn put_group(&mut self, value: u64, output: &mut Vec<u8>) {
         match value {
-            0..=0x7f => self.put(low(value)),
-            0x80..=0x3fff => {
-                self.put(low(value | 0x80));
-                self.put(low(value >> 7));
+            0..=0x7f => self.put(value, 1),
+            0x80..=0x3fff => self.put((value & 0x7f) | 0x80 | ((value >> 7) << 8), 2),
+            _ => {
+                self.flush(output);
+                write_long_group(value, output);
             }
-            _ => self.len = set_long_group(&mut self.bytes, self.len, value),
         }
     }
 
-    #[inline]
-    fn put_length(&mut self, length: usize) {
-        self.put_group(zigzag_length(length as u64));
+    #[inline(always)]
+    fn put_length(&mut self, length: usize, output: &mut Vec<u8>) {
+        self.put_group(zigzag_length(length as u64), output);
     }
 
-    #[inline]
-    fn put_nullable_length(&mut self, bytes: Option<&[u8]>) {
+    #[inline(always)]
+    fn put_nullable_length(&mut self, bytes: Option<&[u8]>, output: &mut Vec<u8>) {
         match bytes {
-            Some(bytes) => self.put_length(bytes.len()),
-            None => self.put(NULL),
+            Some(bytes) => self.put_length(bytes.len(), output),
+            None => self.put(NULL, 1),
         }
     }
 
     /// Moves the bytes behind those in `output`.
     #[inline(always)]
     fn flush(&mut self, output: &mut Vec<u8>) {
+        let bytes = self.bytes.to_le_bytes();
         if output.capacity() - output.len() >= SHORT_SIZE {
-            // Copying a size known at compile time takes two instructions; what is too much is cut off again.
+            // Copying a size known at compile time takes one instruction; what is too much is cut off again.
             let end = output.len() + self.len;
-            output.extend_from_slice(&self.bytes);
+            output.extend_from_slice(&bytes);
             output.truncate(end);
         } else {
-            output.extend_from_slice(self.bytes.get(..self.len).unwrap_or_default());
+            output.extend_from_slice(bytes.get(..self.len).unwrap_or_default());
         }
-        self.len = 0;
+        *self = Self::default();
     }
 }
 
-#[inline]
-fn set(bytes: &mut [u8; SHORT_SIZE], at: usize, byte: u8) {
-    // The bytes between two flushes fit, so nothing ever wraps; the compiler need not check it a second time.
-    if let Some(place) = bytes.get_mut(at % SHORT_SIZE) {
-        *place = byte;
-    }
-}
-
-/// Sets the bytes of a large number; returns where they end.
 #[cold]
-fn set_long_group(bytes: &mut [u8; SHORT_SIZE], mut at: usize, mut value: u64) -> usize {
+fn write_long_group(mut value: u64, output: &mut Vec<u8>) {
     while value > 0x7f {
-        set(bytes, at, low(value | 0x80));
+        output.push(low(value | 0x80));
         value >>= 7;
-        at += 1;
     }
-    set(bytes, at, low(value));
-    at + 1
+    output.push(low(value));
 }
 
 /// The low byte.
@@ -399,7 +394,7 @@ fn zigzag(value: i64) -> u64 {
 }
 
 /// -1 in zigzag.
-const NULL: u8 = 1;
+const NULL: u64 = 1;
 
 const SIZE_OF_ATTRIBUTES: usize = 1;
 
@@ -413,5 +408,5 @@ const MIN_HEADER_SIZE: usize = 2;
 /// The longest length (5), timestamp delta (10) and offset delta (5), and the attributes (1).
 pub(crate) const MAX_RECORD_OVERHEAD: usize = 21;
 
-/// The overhead and two lengths, rounded up to what processors copy at once.
-const SHORT_SIZE: usize = 32;
+/// As many as a register holds. The length, the attributes and both deltas take seven, where none is a long one.
+const SHORT_SIZE: usize = 8;
