@@ -17,6 +17,7 @@ use crate::common::planted::planted;
 use crate::common::time::{SystemTime, Time, deadline};
 use crate::producer::internals::produce_request_result::{Outcome, Part, ProduceRequestResult};
 use crate::producer::record_metadata::RecordMetadata;
+use crate::record::default_record::RecordToAppend;
 
 /// The promise of one record's metadata.
 ///
@@ -50,6 +51,16 @@ pub(crate) struct AppendedRecord {
 }
 
 impl AppendedRecord {
+    #[inline(always)]
+    pub(crate) fn new<H>(index: u32, record: &RecordToAppend<'_, H>) -> Self {
+        Self {
+            index,
+            timestamp: record.timestamp,
+            key_size: size_of(record.key),
+            value_size: size_of(record.value),
+        }
+    }
+
     /// The bytes of key and value.
     pub(crate) fn payload_size(&self) -> usize {
         let sizes = [self.key_size, self.value_size];
@@ -238,6 +249,12 @@ impl AppendedRecord {
 enum Look<'a> {
     Done(Result<RecordMetadata, KafkaError>),
     Open(&'a Arc<ProduceRequestResult>),
+}
+
+#[inline(always)]
+fn size_of(bytes: Option<&[u8]>) -> i32 {
+    // `max.request.size` is an i32, so the size of a record is one.
+    bytes.map_or(-1, |bytes| bytes.len() as i32)
 }
 
 /// Parts stand in the order of their records and the first begins at 0, so there is always one.

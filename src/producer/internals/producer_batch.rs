@@ -26,7 +26,7 @@ use crate::producer::record_metadata::RecordMetadata;
 use crate::record::compression::CompressorPool;
 use crate::record::default_record::RecordHeader;
 pub(crate) use crate::record::default_record::RecordToAppend;
-use crate::record::memory_records_builder::SealedRecords;
+use crate::record::memory_records_builder::{Joined, SealedRecords};
 
 mod delivery;
 mod open_records;
@@ -62,15 +62,6 @@ pub(crate) struct Contents {
     _incomplete: IncompleteEntry,
 }
 
-/// A record that joined a batch where that took nothing but writing it.
-pub(crate) struct JoinedRecord {
-    pub(crate) future: FutureRecordMetadata,
-    /// The bytes that it took.
-    pub(crate) size: usize,
-    /// Whether no further record should join.
-    pub(crate) fills: bool,
-}
-
 enum Records {
     Open(OpenRecords),
     Sealed(SealedRecords),
@@ -102,16 +93,15 @@ impl ProducerBatch {
         &mut self,
         record: &RecordToAppend<'_, H>,
         callback: &mut Option<Callback>,
-    ) -> Option<JoinedRecord> {
+    ) -> Option<Joined> {
         let Records::Open(open) = &mut self.records else {
             return None;
         };
         let joined = open.builder_mut().append_where_it_fits(record)?;
-        Some(JoinedRecord {
-            future: self.note(joined.index, record, callback),
-            size: joined.size,
-            fills: joined.fills,
-        })
+        if callback.is_some() {
+            self.keep(AppendedRecord::new(joined.index, record), callback.take());
+        }
+        Some(joined)
     }
 
     /// Appends a record where the batch is open and has room; closes it where it has none, so that a smaller record
@@ -130,26 +120,12 @@ impl ProducerBatch {
         let Some((index, size)) = open.append(record)? else {
             return Ok(None);
         };
-        Ok(Some((self.note(index, record, callback), size)))
-    }
-
-    #[inline(always)]
-    fn note<H: RecordHeader>(
-        &mut self,
-        index: u32,
-        record: &RecordToAppend<'_, H>,
-        callback: &mut Option<Callback>,
-    ) -> FutureRecordMetadata {
-        let appended = AppendedRecord {
-            index,
-            timestamp: record.timestamp,
-            key_size: size_of(record.key),
-            value_size: size_of(record.value),
-        };
+        let appended = AppendedRecord::new(index, record);
         if callback.is_some() {
             self.keep(appended, callback.take());
         }
-        FutureRecordMetadata::new(Arc::clone(&self.result), appended)
+        let future = FutureRecordMetadata::new(Arc::clone(&self.result), appended);
+        Ok(Some((future, size)))
     }
 
     fn keep(&mut self, record: AppendedRecord, callback: Option<Callback>) {
@@ -178,7 +154,7 @@ impl ProducerBatch {
         self.result.topic_partition()
     }
 
-    #[cfg(test)]
+    #[inline]
     pub(crate) fn result(&self) -> &Arc<ProduceRequestResult> {
         &self.result
     }
@@ -460,12 +436,6 @@ fn run(
         log::error!("the callback of a record for {tp} panicked: {text}");
     }
     called.is_ok()
-}
-
-#[inline]
-fn size_of(bytes: Option<&[u8]>) -> i32 {
-    // `max.request.size` is an i32, so the size of a record is one.
-    bytes.map_or(-1, |bytes| bytes.len() as i32)
 }
 
 /// For so many callbacks of further records there is room from the first one on, at most.

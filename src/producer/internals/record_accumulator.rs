@@ -145,10 +145,12 @@ impl RecordAccumulator {
         max_block: Duration,
     ) -> Result<FutureRecordMetadata, KafkaError> {
         let topic = self.topics.topic(to.topic);
-        match self.append_to_open_batch(topic, &to, record, callback) {
-            Some(appended) => appended,
-            None => self.append_thoroughly(topic, to, record, callback, (now, max_block)),
+        if let Some(appended) = self.append_to_open_batch(topic, &to, record, callback) {
+            return appended;
         }
+        // Taken apart and put together again; see `Inner::send`.
+        let appended = self.append_thoroughly(topic, to, record, callback, (now, max_block))?;
+        Ok(appended)
     }
 
     /// Lets every batch that exists now leave without its linger, and returns the promises of all of them.
@@ -238,12 +240,12 @@ impl RecordAccumulator {
         self.latencies.update(node, now, can_drain);
     }
 
-    /// Wakes the I/O thread for a record, which must not hold its queue's lock any more.
+    /// Wakes the I/O thread for a record, whose queue's lock must not be held any more.
     #[cold]
-    fn wake_for(&self, record: FutureRecordMetadata) -> Result<FutureRecordMetadata, KafkaError> {
+    fn wake_for_record(&self) -> Result<(), KafkaError> {
         self.ready.process().check()?;
         self.ready.nudge();
-        Ok(record)
+        Ok(())
     }
 
     /// Everything must go: the memory is used up, or the producer closes.

@@ -71,18 +71,21 @@ impl<'r, K: ?Sized, V: ?Sized> Outgoing<'r, K, V> {
 }
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
+    /// On its way up from `append`, the promise stays in registers: it is copied only once, into what this returns. What a
+    /// function that is not inlined returns lies in memory, and a processor that copies in one piece what was just written in
+    /// several waits until that is done. So what those return is taken apart and put together again, here and in `append`.
     #[inline]
     pub(super) fn send(
         &self,
         record: &mut Outgoing<'_, K, V>,
     ) -> Result<FutureRecordMetadata, KafkaError> {
-        let sent = self.try_send(record);
-        match &sent {
+        match self.try_send(record) {
+            Ok(future) => Ok(future),
             Err(error) if is_api_error(error.kind()) => {
-                self.note_failed_send(error);
-                Ok(FutureRecordMetadata::refused(error.clone()))
+                self.note_failed_send(&error);
+                Ok(FutureRecordMetadata::refused(error))
             }
-            _ => sent,
+            Err(error) => Err(error),
         }
     }
 
@@ -92,7 +95,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         record: &mut Outgoing<'_, K, V>,
     ) -> Result<FutureRecordMetadata, KafkaError> {
         if !self.plugins.interceptors.is_empty() {
-            return self.intercept_and_send(record);
+            let future = self.intercept_and_send(record)?;
+            return Ok(future);
         }
         self.do_send(record)
             .map_err(|error| self.refuse(error, record))
@@ -155,7 +159,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         self.check_open()?;
         match &self.transactions {
             None => self.find_and_append(record),
-            Some(manager) => self.send_in_transaction(manager, record),
+            Some(manager) => {
+                let future = self.send_in_transaction(manager, record)?;
+                Ok(future)
+            }
         }
     }
 
@@ -250,7 +257,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
             self.accumulator
                 .append(to, &to_append, callback, now, max_block)
         } else {
-            self.append_intercepted(to, &to_append, callback, now, max_block)
+            let future = self.append_intercepted(to, &to_append, callback, now, max_block)?;
+            Ok(future)
         }
     }
 

@@ -13,7 +13,7 @@ use crate::common::kafka_error::KafkaError;
 use crate::common::time::deadline;
 use crate::producer::internals::buffer_pool::PooledBuffer;
 use crate::producer::internals::built_in_partitioner::Sticky;
-use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
+use crate::producer::internals::future_record_metadata::{AppendedRecord, FutureRecordMetadata};
 use crate::producer::internals::produce_request_result::{BatchOwner, ProduceRequestResult};
 use crate::producer::internals::producer_batch::{
     Callback, OpenRecords, ProducerBatch, RecordToAppend,
@@ -51,6 +51,7 @@ impl RecordAccumulator {
         }
         let batch = queue.last_mut()?;
         let joined = batch.append_where_it_fits(record, callback)?;
+        let result = Arc::clone(batch.result());
         if let Some(sticky) = sticky {
             let choose = || self.choose(topic, to.topic);
             topic
@@ -59,9 +60,12 @@ impl RecordAccumulator {
         }
         if joined.fills && partition.tell(&mut queue, None) {
             drop(queue);
-            return Some(self.wake_for(joined.future));
+            if let Err(forked) = self.wake_for_record() {
+                return Some(Err(forked));
+            }
         }
-        Some(Ok(joined.future))
+        let record = AppendedRecord::new(joined.index, record);
+        Some(Ok(FutureRecordMetadata::new(result, record)))
     }
 
     /// Every case: chooses a partition, opens a batch, waits for memory.
@@ -99,11 +103,10 @@ impl RecordAccumulator {
             match append.attempt(record, callback, &mut buffer, now)? {
                 Attempt::Appended { future, wake } => {
                     drop(append);
-                    return if wake {
-                        self.wake_for(future)
-                    } else {
-                        Ok(future)
-                    };
+                    if wake {
+                        self.wake_for_record()?;
+                    }
+                    return Ok(future);
                 }
                 Attempt::Moved => {}
                 Attempt::NeedsBuffer(size) => {
