@@ -45,9 +45,14 @@ impl RecordDrainer {
         expired
     }
 
-    /// When the next queued batch expires. Java: `nextExpiryTimeMs`.
+    /// When to look for queued batches that expire, at the latest: at the first timer, which may be that of a batch that left
+    /// long before. Only a few of those are dropped at a time, since the next batch of the partition can do with its timer.
+    /// Nothing where no batch is left. Java: `nextExpiryTimeMs`.
     pub(crate) fn next_expiry(&mut self) -> Option<Instant> {
-        loop {
+        if !self.accumulator.has_incomplete() {
+            return None;
+        }
+        for _ in 0..A_FEW {
             let Reverse(timer) = self.expiries.peek()?;
             let timeout = self.delivery_timeout();
             let mut queue = timer.partition.lock();
@@ -63,6 +68,7 @@ impl RecordDrainer {
             let mut queue = timer.partition.lock();
             self.watch_expiry(&timer.partition, &mut queue);
         }
+        self.expiries.peek().map(|Reverse(timer)| timer.at)
     }
 
     /// Sees to it that there is a timer for the first batch of a partition.
@@ -92,3 +98,6 @@ impl RecordDrainer {
         self.expiries.pop().map(|Reverse(timer)| timer)
     }
 }
+
+/// So many timers are cleared up in one pass: idle partitions lose theirs in the end, busy ones keep them.
+const A_FEW: usize = 8;

@@ -35,7 +35,7 @@ pub(crate) struct PartitionQueue {
 
 /// Invariant: batches with a number stand first, in the order of their numbers; only the last batch may be open.
 pub(super) struct Queue {
-    batches: VecDeque<ProducerBatch>,
+    batches: Batches,
     pub(super) place: Place,
     /// The node in whose list of sendable partitions the I/O thread has this one.
     pub(super) in_list_of: Option<NodeId>,
@@ -46,6 +46,14 @@ pub(super) struct Queue {
     pub(super) muted: bool,
     /// How large the batches of this partition become, as far as is known: where the next one starts.
     pub(super) usual_size: usize,
+}
+
+/// Batches in their order. Most partitions have one or none, so the first one is no list's: who has the queue has it.
+#[derive(Default)]
+struct Batches {
+    first: Option<ProducerBatch>,
+    /// Empty where there is no first one.
+    behind: VecDeque<ProducerBatch>,
 }
 
 /// Where the I/O thread has a partition.
@@ -72,7 +80,7 @@ pub(super) enum Place {
 impl PartitionQueue {
     pub(super) fn new(topic_partition: TopicPartition, ready: Arc<ReadyList>) -> Self {
         let queue = Queue {
-            batches: VecDeque::new(),
+            batches: Batches::default(),
             place: Place::Idle,
             in_list_of: None,
             timer: None,
@@ -181,15 +189,14 @@ impl LockedQueue<'_> {
     /// Java: `insertInSequenceOrder`; without numbers the batch goes before those that were made later.
     pub(super) fn insert_in_sequence_order(&mut self, batch: ProducerBatch) {
         let first = batch.identity().map(|(_, first)| first);
-        let at = self
-            .queue
-            .batches
-            .partition_point(|queued| match (queued.identity(), first) {
-                (Some((_, queued)), Some(first)) => queued < first,
-                // Several may come back in any order; the oldest expires first, and only the head is watched.
-                (None, None) => queued.created() < batch.created(),
-                _ => false,
-            });
+        let batches = self.queue.batches.iter();
+        let before = batches.take_while(|queued| match (queued.identity(), first) {
+            (Some((_, queued)), Some(first)) => queued < first,
+            // Several may come back in any order; the oldest expires first, and only the head is watched.
+            (None, None) => queued.created() < batch.created(),
+            _ => false,
+        });
+        let at = before.count();
         self.queue.batches.insert(at, batch);
         self.note_len();
     }
@@ -200,19 +207,14 @@ impl LockedQueue<'_> {
         wanted: impl Fn(&ProducerBatch) -> bool,
     ) -> Vec<ProducerBatch> {
         let all = std::mem::take(&mut self.queue.batches);
-        let (taken, left): (Vec<_>, VecDeque<_>) = {
-            let mut taken = Vec::new();
-            let mut left = VecDeque::with_capacity(all.len());
-            for batch in all {
-                if wanted(&batch) {
-                    taken.push(batch);
-                } else {
-                    left.push_back(batch);
-                }
+        let mut taken = Vec::new();
+        for batch in all.into_iter() {
+            if wanted(&batch) {
+                taken.push(batch);
+            } else {
+                self.queue.batches.push_back(batch);
             }
-            (taken, left)
-        };
-        self.queue.batches = left;
+        }
         self.note_len();
         taken
     }
@@ -236,18 +238,69 @@ impl DerefMut for LockedQueue<'_> {
     }
 }
 
+impl Batches {
+    fn push_back(&mut self, batch: ProducerBatch) {
+        if self.first.is_none() {
+            self.first = Some(batch);
+        } else {
+            self.behind.push_back(batch);
+        }
+    }
+
+    fn pop_front(&mut self) -> Option<ProducerBatch> {
+        std::mem::replace(&mut self.first, self.behind.pop_front())
+    }
+
+    /// Inserts a batch behind so many others.
+    fn insert(&mut self, at: usize, batch: ProducerBatch) {
+        match at.checked_sub(1) {
+            Some(at) => self.behind.insert(at, batch),
+            None => {
+                let second = self.first.replace(batch);
+                second
+                    .into_iter()
+                    .for_each(|second| self.behind.push_front(second));
+            }
+        }
+    }
+
+    fn last(&self) -> Option<&ProducerBatch> {
+        self.behind.back().or(self.first.as_ref())
+    }
+
+    #[inline]
+    fn last_mut(&mut self) -> Option<&mut ProducerBatch> {
+        if self.behind.is_empty() {
+            return self.first.as_mut();
+        }
+        self.behind.back_mut()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &ProducerBatch> {
+        self.first.iter().chain(&self.behind)
+    }
+
+    fn into_iter(self) -> impl Iterator<Item = ProducerBatch> {
+        self.first.into_iter().chain(self.behind)
+    }
+
+    fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.behind.len()
+    }
+}
+
 impl Queue {
     pub(super) fn head(&self) -> Option<&ProducerBatch> {
-        self.batches.front()
+        self.batches.first.as_ref()
     }
 
     pub(super) fn head_mut(&mut self) -> Option<&mut ProducerBatch> {
-        self.batches.front_mut()
+        self.batches.first.as_mut()
     }
 
     #[inline]
     pub(super) fn last_mut(&mut self) -> Option<&mut ProducerBatch> {
-        self.batches.back_mut()
+        self.batches.last_mut()
     }
 
     #[cfg(test)]
@@ -261,7 +314,7 @@ impl Queue {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.batches.is_empty()
+        self.batches.first.is_none()
     }
 
     /// Remembers how large a batch became, so that the next one need not grow; not when something cut it short.
@@ -285,11 +338,11 @@ impl Queue {
     /// Whether the next record opens a new batch.
     #[inline]
     pub(super) fn ends_full(&self) -> bool {
-        self.batches.back().is_none_or(ProducerBatch::is_full)
+        self.batches.last().is_none_or(ProducerBatch::is_full)
     }
 
     /// Whether the first batch gets no more records; one that has another behind it gets none.
     pub(super) fn starts_full(&self) -> bool {
-        self.batches.front().is_some_and(ProducerBatch::is_full)
+        self.head().is_some_and(ProducerBatch::is_full)
     }
 }

@@ -148,3 +148,33 @@ fn what_stood_behind_an_expired_batch_does_not_wait_for_its_back_off() {
     assert_eq!(fixture.expired().len(), 1);
     assert_eq!(values(&fixture.pass()[0]), [b"next".to_vec()]);
 }
+
+/// Java: none, which looks at every partition. Batches leave long before they would expire, so their timers are left behind.
+#[test]
+fn timers_that_are_left_behind_delay_nothing_and_wake_nobody() {
+    let partitions = 3 * 8;
+    let mut fixture = Fixture::new(&vec![1; partitions], expiring(100));
+    let start = fixture.now();
+    let after = |ms| Some(start + Duration::from_millis(ms));
+    let numbers = || (0..).take(partitions);
+    numbers().for_each(|n| drop(fixture.append(n, VALUE)));
+    fixture.pass_ms(10);
+    let sent = fixture.pass();
+    assert_eq!(sent.len(), partitions);
+    assert_eq!(fixture.drainer.next_expiry(), after(100));
+    for batch in sent {
+        batch.complete(Some(0), None);
+    }
+    assert_eq!(fixture.drainer.next_expiry(), None, "nothing is left");
+    // The next batches of the same partitions expire when it is their time, not when the timers come up.
+    numbers().for_each(|n| drop(fixture.append(n, VALUE)));
+    fixture.ready();
+    fixture.pass_ms(90);
+    assert!(fixture.expired().is_empty());
+    assert_eq!(fixture.drainer.next_expiry(), after(110));
+    fixture.pass_ms(9);
+    assert!(fixture.expired().is_empty());
+    fixture.pass_ms(1);
+    assert_eq!(fixture.expired().len(), partitions);
+    assert_eq!(fixture.drainer.next_expiry(), None);
+}
