@@ -66,7 +66,7 @@ WORKLOADS = [
     send("send-16k", "100 B, 16 KiB batches, one thread, one CPU", words=KIB16, clients=EVERYBODY, words_of=FEWER, system_calls=True,
          quick=True, variants={"ottla, not idempotent": ("ottla", NOT_IDEMPOTENT),
                                "ottla, bare": ("ottla", {**NOT_IDEMPOTENT, "acks": 1})}),
-    send("send-1m", "100 B, 1 MB batches, one thread, one CPU", words=MB1, clients=EVERYBODY, words_of=FEWER, quick=True),
+    send("send-1m", "100 B, 1 MB batches, one thread, one CPU", words=MB1, clients=EVERYBODY, words_of=FEWER),
     send("send-16k-two", "100 B, 16 KiB batches, one thread, two CPUs", words=KIB16, clients=EVERYBODY, words_of=FEWER,
          both_cpus=True, figure="records_s"),
     send("send-1m-two", "100 B, 1 MB batches, one thread, two CPUs", words=MB1, clients=EVERYBODY, words_of=FEWER, both_cpus=True,
