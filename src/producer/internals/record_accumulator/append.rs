@@ -164,6 +164,10 @@ impl Append<'_> {
                 let wake = self.after_append(size, None);
                 return Ok(Attempt::Appended { future, wake });
             }
+            // It is full. The I/O thread learns as much when it drains it, which is too late in a burst.
+            let natural = batch.natural_size();
+            let pressed = self.accumulator.is_pressed();
+            self.queue.learn_size(natural, pressed);
         }
         let first = estimate_size_upper_bound(record);
         // As much as the batches of this partition usually fill, so that those of a busy one need not grow.

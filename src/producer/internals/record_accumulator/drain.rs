@@ -96,7 +96,7 @@ impl RecordDrainer {
         }
         let batch = self.take_numbered_head(partition, &mut queue);
         if let Some(batch) = &batch {
-            queue.learn_size(batch, self.accumulator.is_pressed());
+            queue.learn_size(batch.natural_size(), self.accumulator.is_pressed());
             queue.muted = self.accumulator.config.guarantee_message_order
                 && !planted!("several-in-flight-in-spite-of-order");
         }

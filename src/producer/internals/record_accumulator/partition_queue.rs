@@ -318,8 +318,8 @@ impl Queue {
     }
 
     /// Remembers how large a batch became, so that the next one need not grow; not when something cut it short.
-    pub(super) fn learn_size(&mut self, batch: &ProducerBatch, pressed: bool) {
-        if let Some(size) = batch.natural_size().filter(|_| !pressed) {
+    pub(super) fn learn_size(&mut self, natural: Option<usize>, pressed: bool) {
+        if let Some(size) = natural.filter(|_| !pressed) {
             self.usual_size = size;
         }
     }

@@ -49,10 +49,20 @@ fn a_batch_grows_with_its_records_and_the_next_one_starts_as_large() {
     assert!(before < total);
 }
 
+#[test]
+fn a_batch_behind_a_full_one_starts_as_large_although_nothing_was_drained() {
+    let fixture = Fixture::new(&[1], lingering(60_000));
+    let total = fixture.available();
+    fixture.fill(0);
+    drop(fixture.append(0, VALUE));
+    assert_eq!(fixture.accumulator.incomplete().len(), 2);
+    assert_eq!(total - fixture.available(), 1024 + 896);
+}
+
 /// Java: `RecordAccumulatorTest.testSoonToExpire..` none. Scenario: AC31.
 #[test]
 fn exhausted_memory_makes_every_partition_sendable() {
-    let mut fixture = Fixture::new(&[1, 2], small_pool(2));
+    let mut fixture = Fixture::new(&[1, 2], small_pool(3));
     fixture.fill(0);
     drop(fixture.append(1, VALUE));
     fixture.ready();
