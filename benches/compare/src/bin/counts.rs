@@ -136,9 +136,10 @@ fn of_records() -> Counts {
     let sent = Run::difference(SEND, 1, 100);
     // Shorter records, so more of them in each batch: what each record allocates shows apart from what each batch does.
     let short = Run::difference(SEND, 4, 10);
-    let called_back = Run::difference(CALL_BACK, 1, 100);
-    // Not so short that their callbacks take more memory than they do.
-    let short_called_back = Run::difference(CALL_BACK, 2, 50);
+    let called_back = Run::difference(CALL_BACK, 4, 100);
+    // Not so short that their callbacks take more memory than they do, and many, since what a short batch before a wait adds
+    // would count as that of records.
+    let short_called_back = Run::difference(CALL_BACK, 4, 50);
     let (a_record, a_batch) = allocations(&sent, &short);
     let (a_record_called_back, a_batch_called_back) = allocations(&called_back, &short_called_back);
     vec![
