@@ -95,7 +95,8 @@ fn read_groups(input: &mut &[u8], max_bits: u32) -> Result<u64, ProtocolError> {
     }
 }
 
-fn write_groups(mut value: u64, output: &mut Vec<u8>) {
+/// Base 128, least significant group first, as many bytes as the value needs.
+pub(crate) fn write_groups(mut value: u64, output: &mut Vec<u8>) {
     loop {
         let [low, ..] = value.to_le_bytes();
         value >>= 7;

@@ -307,17 +307,20 @@ impl ShortBytes {
         self.len += count;
     }
 
-    /// Base 128, least significant group first. A long one goes to `output`, behind the bytes so far.
+    /// As [`byte_utils::write_groups`]. A long one goes to `output` at once, behind the bytes so far.
     #[inline(always)]
     fn put_group(&mut self, value: u64, output: &mut Vec<u8>) {
         match value {
             0..=0x7f => self.put(value, 1),
             0x80..=0x3fff => self.put((value & 0x7f) | 0x80 | ((value >> 7) << 8), 2),
-            _ => {
-                self.flush(output);
-                write_long_group(value, output);
-            }
+            _ => self.put_long_group(value, output),
         }
+    }
+
+    #[cold]
+    fn put_long_group(&mut self, value: u64, output: &mut Vec<u8>) {
+        self.flush(output);
+        byte_utils::write_groups(value, output);
     }
 
     #[inline(always)]
@@ -347,22 +350,6 @@ impl ShortBytes {
         }
         *self = Self::default();
     }
-}
-
-#[cold]
-fn write_long_group(mut value: u64, output: &mut Vec<u8>) {
-    while value > 0x7f {
-        output.push(low(value | 0x80));
-        value >>= 7;
-    }
-    output.push(low(value));
-}
-
-/// The low byte.
-#[inline]
-fn low(value: u64) -> u8 {
-    let [low, ..] = value.to_le_bytes();
-    low
 }
 
 #[inline]

@@ -1,7 +1,7 @@
 //! Gives up on batches whose time is over before they were sent.
 //!
 //! Java: `clients/producer/internals/RecordAccumulator.java` (`expiredBatches`, `maybeUpdateNextBatchExpiryTime`).
-//! Differs: one timer per partition that has batches, where Java looks at every partition on every pass.
+//! Differs: one timer per partition, which serves one batch after the other, where Java looks at every partition on every pass.
 //! Threads: the I/O thread. Locks: `PartitionQueue`.
 
 use std::cmp::Reverse;
