@@ -313,14 +313,11 @@ impl ShortBytes {
         match value {
             0..=0x7f => self.put(value, 1),
             0x80..=0x3fff => self.put((value & 0x7f) | 0x80 | ((value >> 7) << 8), 2),
-            _ => self.put_long_group(value, output),
+            _ => {
+                self.flush(output);
+                write_long_group(value, output);
+            }
         }
-    }
-
-    #[cold]
-    fn put_long_group(&mut self, value: u64, output: &mut Vec<u8>) {
-        self.flush(output);
-        byte_utils::write_groups(value, output);
     }
 
     #[inline(always)]
@@ -350,6 +347,12 @@ impl ShortBytes {
         }
         *self = Self::default();
     }
+}
+
+/// Apart, and no method, so that short ones stay in registers.
+#[cold]
+fn write_long_group(value: u64, output: &mut Vec<u8>) {
+    byte_utils::write_groups(value, output);
 }
 
 #[inline]
