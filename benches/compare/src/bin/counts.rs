@@ -133,7 +133,7 @@ type Counts = Vec<(&'static str, f64)>;
 
 /// One partition, batches of 16 KiB, which are full but for the last before a wait.
 fn of_records() -> Counts {
-    let sent = Run::difference(SEND, 1, 100);
+    let sent = Run::undisturbed(SEND, 1, 100);
     // Shorter records, so more of them in each batch: what each record allocates shows apart from what each batch does.
     let short = Run::difference(SEND, 4, 10);
     let called_back = Run::difference(CALL_BACK, 4, 100);
